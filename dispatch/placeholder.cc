@@ -1,0 +1,2 @@
+#include "dispatch/cancellation.h"
+#include "dispatch/status.h"

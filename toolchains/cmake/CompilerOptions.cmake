@@ -1,0 +1,35 @@
+# Flags of our own code. Use: quantpress_options(target).
+
+# Model bytes must not depend on whether the compiler fuses a multiply with an add (docs/numerics.md).
+add_compile_options(-ffp-contract=off)
+
+if(QUANTPRESS_SANITIZE)
+  add_compile_options(-fsanitize=${QUANTPRESS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${QUANTPRESS_SANITIZE})
+else()
+  # What Debian builds with.
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection)
+  add_link_options(-Wl,-z,relro -Wl,-z,now)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+  endif()
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    add_compile_options(-fcf-protection)
+  endif()
+endif()
+
+if(NOT CMAKE_CXX_FLAGS_RELEASE MATCHES "O2")
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+endif()
+
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+
+function(quantpress_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+                                           -Wformat -Werror=format-security)
+  if(QUANTPRESS_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+endfunction()
