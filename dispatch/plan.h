@@ -1,0 +1,80 @@
+// The plan: what happens to every weight tensor, decided before anything runs. A plan is a value: it can be printed,
+// compared, saved and loaded, and running it needs no further decision.
+#ifndef QUANTPRESS_DISPATCH_PLAN_H_
+#define QUANTPRESS_DISPATCH_PLAN_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dispatch/quantize_run.h"
+#include "dispatch/status.h"
+
+namespace quantpress::dispatch {
+
+// What is stored for one weight tensor.
+enum class Storage : uint8_t {
+  kFloat32,
+  kHalf,       // IEEE half, rounded to nearest even
+  kQuantized,  // table-coded integers, section 3.1 of the format: `coding`, groups of `group_size` weights
+  kAsIs,       // already coded in the source; copied byte for byte
+};
+
+// Where a block size does not fit a layer.
+enum class BlockPolicy : uint8_t {
+  kChannel,  // one group per output channel instead, reported
+  kAdjust,   // the largest fitting divisor that the runtime can use, reported
+  kError,
+};
+
+enum class NonFinitePolicy : uint8_t { kError, kZero, kClamp };
+
+// Weight geometry as the quantizer sees it: rows of `row_length` contiguous weights; a row is one output channel (or any
+// equal slice of the tensor for transposed convolutions).
+struct WeightGeometry {
+  std::string op_type;           // "Convolution", ...
+  uint64_t rows = 0;             // output channels
+  uint64_t input_channels = 0;   // per group of the convolution
+  uint64_t kernel_size = 1;      // taps per channel; row_length = input_channels * kernel_size
+  uint64_t row_length() const { return input_channels * kernel_size; }
+  uint64_t elements() const { return rows * row_length(); }
+};
+
+// What was asked for one layer (from the command line, a rule or a recipe).
+struct WeightRequest {
+  int bits = 0;            // 0: leave float; 2..8
+  bool asymmetric = false;
+  bool hqq = false;        // asymmetric, optimised offsets
+  int64_t block = -1;      // input channels per block; <= 0: one group per output channel
+  int scale_bits = 32;     // 16: half scales
+  bool fp16 = false;       // store half where bits == 0
+};
+
+struct WeightPlan {
+  std::string layer;      // op name
+  std::string subgraph;   // empty: main graph
+  WeightGeometry geometry;
+  WeightRequest request;
+  Storage storage = Storage::kFloat32;
+  CodingSpec coding;           // kQuantized only
+  uint64_t block = 0;          // input channels per block; 0: channel-wise (one group per row)
+  uint64_t group_size = 0;     // weights per group
+  uint64_t groups = 0;
+  std::string reason;          // why this storage: "--weightQuantBits", "recipe", "already quantized", ...
+  std::string note;            // non-empty where the layer did not get what was asked: says why
+  uint64_t bytes_before = 0;   // of the weight as it is in the source
+  uint64_t bytes_after = 0;    // payload + scales (+ header)
+};
+
+struct Plan {
+  std::vector<WeightPlan> weights;  // in graph order, main graph first
+};
+
+// Decides storage, block and sizes for one layer. Errors: bits outside {0, 2..8}, scale_bits not 16 or 32, a block that does not
+// fit under BlockPolicy::kError (names the layer and lists fitting sizes).
+StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometry, const WeightRequest& request,
+                                BlockPolicy policy, std::string reason);
+
+}  // namespace quantpress::dispatch
+
+#endif  // QUANTPRESS_DISPATCH_PLAN_H_

@@ -1,0 +1,98 @@
+// One conversion as a library call: source file in, .mnn file out.
+#ifndef QUANTPRESS_GRAPH_CONVERT_H_
+#define QUANTPRESS_GRAPH_CONVERT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dispatch/plan.h"
+#include "dispatch/scheduler.h"
+#include "dispatch/status.h"
+#include "graph/ir/model.h"
+
+namespace quantpress::graph {
+
+enum class SourceFormat : uint8_t { kAuto, kMnn, kOnnx, kTensorFlow, kTfLite, kCaffe };
+
+// How a source is turned into a graph.
+struct ImportOptions {
+  SourceFormat format = SourceFormat::kAuto;
+  std::string model_path;
+  std::string prototxt_path;          // Caffe only
+  bool convert_matmul_to_conv = true;
+  int optimize_level = 1;
+  int optimize_prefer = 0;
+  bool keep_input_format = true;
+  int batch = 0;                      // > 0: size of an unknown first dimension of every input
+  bool group_conv_native = false;
+  bool align_denormals = true;        // flush denormal convolution weights to zero
+  bool gelu_approximation = true;
+  bool for_training = false;
+};
+
+struct QuantizeOptions {
+  dispatch::WeightRequest request;    // default for every layer
+  dispatch::BlockPolicy block_policy = dispatch::BlockPolicy::kChannel;
+  dispatch::NonFinitePolicy nonfinite = dispatch::NonFinitePolicy::kError;
+  bool requantize = false;            // decode weights that are already quantized and quantize them again
+};
+
+struct ExportOptions {
+  std::string output_path;
+  bool save_external_data = false;    // weights to <output_path>.weight
+  std::string biz_code;               // empty: keep the source's
+  std::string auth_code;
+};
+
+struct ConvertOptions {
+  ImportOptions import;
+  QuantizeOptions quantize;
+  ExportOptions output;
+  dispatch::Budget budget;
+  bool statistics = true;             // error of each quantized layer
+};
+
+// Errors of one quantized layer against its float weights.
+struct LayerReport {
+  size_t plan_index = 0;              // into Plan::weights
+  double rmse = 0;
+  double sqnr_db = 0;
+  double max_error = 0;
+  double cosine = 1;
+};
+
+struct ConvertResult {
+  dispatch::Plan plan;
+  std::vector<LayerReport> layers;    // quantized and half layers, in plan order; empty without statistics
+  std::vector<std::string> notes;     // one line each: what the user should know
+  uint64_t source_bytes = 0;
+  uint64_t output_bytes = 0;          // model and external weight file
+  bool external = false;
+};
+
+struct ConvertHooks {
+  const dispatch::CancellationToken* cancellation = nullptr;
+  // Weights done and weights in all, from worker threads.
+  std::function<void(uint64_t done, uint64_t total)> on_progress;
+};
+
+// Looks at the content of a file. Errors: unreadable, or no format that this library knows (says what was tried).
+StatusOr<SourceFormat> DetectFormat(const std::string& path);
+
+// "ONNX", "MNN", ...
+std::string_view SourceFormatName(SourceFormat format);
+
+// Reads a source file into the IR, with the graph passes applied.
+StatusOr<Model> ImportModel(const ImportOptions& options);
+
+// The plan of every weight tensor of `model`.
+StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options);
+
+// Import, plan, write. On any error nothing is left at the output path but what was there before.
+StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHooks& hooks = {});
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_CONVERT_H_
