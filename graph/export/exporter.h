@@ -1,0 +1,17 @@
+// Writes a model to disk: lay out, fill in parallel, verify, commit.
+#ifndef QUANTPRESS_GRAPH_EXPORT_EXPORTER_H_
+#define QUANTPRESS_GRAPH_EXPORT_EXPORTER_H_
+
+#include "graph/convert.h"
+
+namespace quantpress::graph {
+
+// Writes `model` to options.output.output_path as `plan` says. The file is written under a temporary name in the same
+// folder, synced and renamed; the external weight file, where there is one, is renamed first. Fills result->layers,
+// output_bytes, external and notes.
+Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions& options, const ConvertHooks& hooks,
+                   ConvertResult* result);
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_EXPORT_EXPORTER_H_
