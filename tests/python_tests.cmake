@@ -1,0 +1,25 @@
+# Tests that are written in Python.
+#
+#   quantpress_python_test(name label script [arguments...] [ENVIRONMENT NAME=value...] [TIMEOUT seconds])
+#
+# `script` is relative to tests/. A script ends with status 77 when something that it needs (a module, a folder of models)
+# is not there: CTest then shows the test as skipped.
+if(EXISTS ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+  set(default_python ${PROJECT_SOURCE_DIR}/.venv/bin/python)
+else()
+  set(default_python python3)
+endif()
+set(QUANTPRESS_PYTHON ${default_python} CACHE STRING "Python for the tests; scripts/setup makes .venv")
+
+function(quantpress_python_test name label script)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "TIMEOUT" "ENVIRONMENT")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 600)
+  endif()
+  add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS})
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${label} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=$<TARGET_FILE:quantpress_cli>;${arg_ENVIRONMENT}")
+endfunction()
+
+quantpress_python_test(policy fast policy/test_tree.py)
