@@ -1,2 +1,0 @@
-#include "dispatch/cancellation.h"
-#include "dispatch/status.h"

@@ -1,0 +1,33 @@
+// How far decoded weights are from the original ones. Only reported, never written into a model, so the last bits may
+// depend on the instruction set.
+#ifndef QUANTPRESS_KERNELS_ERROR_STATS_H_
+#define QUANTPRESS_KERNELS_ERROR_STATS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quantpress::kernels {
+
+struct ErrorStats {
+  uint64_t count = 0;
+  double sum_squared_error = 0;
+  double sum_squared_weight = 0;
+  double sum_squared_decoded = 0;
+  double sum_absolute_error = 0;
+  double max_absolute_error = 0;
+  double dot = 0;  // sum of weight * decoded: cosine = dot / sqrt(sum_squared_weight * sum_squared_decoded)
+
+  void Merge(const ErrorStats& other) {
+    count += other.count;
+    sum_squared_error += other.sum_squared_error;
+    sum_squared_weight += other.sum_squared_weight;
+    sum_squared_decoded += other.sum_squared_decoded;
+    sum_absolute_error += other.sum_absolute_error;
+    if (other.max_absolute_error > max_absolute_error) max_absolute_error = other.max_absolute_error;
+    dot += other.dot;
+  }
+};
+
+}  // namespace quantpress::kernels
+
+#endif  // QUANTPRESS_KERNELS_ERROR_STATS_H_
