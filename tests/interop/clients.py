@@ -1,0 +1,91 @@
+"""The programs that the interop tests compare: our converter, the stock converter, the stock runtime, onnxruntime."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BINARY = os.environ.get("QUANTPRESS_BINARY", str(ROOT / "build/release/tools/quantpress"))
+MODELS = pathlib.Path(os.environ.get("QUANTPRESS_MODELS", ROOT.parent / "shared/models"))
+DIGITS = ROOT / "tests/data/digits.onnx"
+TIME_LIMIT = 300
+STOCK = "import sys, _tools; _tools.mnnconvert(['mnnconvert'] + sys.argv[1:])"
+
+
+class ClientError(Exception):
+    """A program failed; the text has its output."""
+
+
+def call(command, what, output, cwd=None):
+    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=TIME_LIMIT, cwd=cwd,
+                         errors="replace", check=False)
+    if run.returncode or not pathlib.Path(output).exists():
+        raise ClientError(f"{what}: status {run.returncode}\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}")
+    return run
+
+
+def convert(source, target, *options, framework=None):
+    """Our converter. -> its text for people (stderr)"""
+    source = pathlib.Path(source)
+    framework = framework or source.suffix[1:].upper()
+    command = [BINARY, "convert", "-f", framework, "--modelFile", source, "--MNNModel", target, *options]
+    return call(command, "quantpress", target).stderr
+
+
+def stock_convert(source, target, *options):
+    """The converter of the MNN wheel, as a process of its own: it can crash, hang, or end well without a file."""
+    source = pathlib.Path(source).resolve()
+    with tempfile.TemporaryDirectory() as scratch:  # it leaves files in the current directory
+        call([sys.executable, "-c", STOCK, "-f", source.suffix[1:].upper(), "--modelFile", source,
+              "--MNNModel", pathlib.Path(target).resolve(), "--bizCode", "x", *options], "stock converter", target, scratch)
+
+
+def run_mnn(path, feeds, memory="normal", layout="NCHW"):
+    """Runs a .mnn file on the stock runtime. -> {output name: array}"""
+    with tempfile.TemporaryDirectory() as scratch:
+        results = pathlib.Path(scratch) / "results.npz"
+        np.savez(pathlib.Path(scratch) / "feeds.npz", **feeds)
+        call([sys.executable, HERE / "runtime_worker.py", path, pathlib.Path(scratch) / "feeds.npz", results, memory, layout],
+             f"stock runtime on {path}", results)
+        return dict(np.load(results))
+
+
+def run_onnx(path, feeds):
+    """Runs an ONNX file in onnxruntime, the graph as it is written. -> {output name: array}"""
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return dict(zip([output.name for output in session.get_outputs()], session.run(None, feeds)))
+
+
+def random_input(name, shape, low, high, dtype=np.float32):
+    """The same numbers for the same name and shape; pictures are smooth along their last two axes."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    if np.dtype(dtype).kind == "i":
+        return rng.integers(low, high, shape, dtype)
+    if len(shape) != 4:
+        return rng.uniform(low, high, shape).astype(dtype)
+    rows, columns = np.linspace(0, 6, shape[2])[:, None], np.linspace(0, 6, shape[3])[None]
+    phases = rng.uniform(0, 6, (2, *shape[:2], 1, 1))
+    wave = (np.sin(rows + phases[0]) * np.cos(columns * 1.7 + phases[1]) + 1) / 2 + rng.uniform(0, 0.05, shape)
+    return (low + (high - low) * wave / wave.max()).astype(dtype)
+
+
+def relative_rms(value, reference):
+    value, reference = (np.asarray(array, np.float64).ravel() for array in (value, reference))
+    assert value.shape == reference.shape, f"{value.shape} values, expected {reference.shape}"
+    assert np.isfinite(value).all(), "an output is not finite"
+    return float(np.sqrt(np.mean((value - reference) ** 2)) / (np.sqrt(np.mean(reference**2)) or 1.0))
+
+
+def worst_error(values, references):
+    """The largest relative RMS error over the outputs, matched by name."""
+    assert set(values) >= set(references), f"outputs {sorted(values)}, expected {sorted(references)}"
+    return max(relative_rms(values[name], references[name]) for name in references)
