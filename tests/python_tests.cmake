@@ -11,6 +11,18 @@ else()
 endif()
 set(QUANTPRESS_PYTHON ${default_python} CACHE STRING "Python for the tests; scripts/setup makes .venv")
 
+# The program as tests start it: when cross-compiling, a script that runs it in the emulator under the name it was called by.
+set(QUANTPRESS_TEST_BINARY $<TARGET_FILE:quantpress_cli>)
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  list(POP_FRONT CMAKE_CROSSCOMPILING_EMULATOR emulator)
+  list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator_options)
+  list(PREPEND CMAKE_CROSSCOMPILING_EMULATOR ${emulator})
+  set(QUANTPRESS_TEST_BINARY ${PROJECT_BINARY_DIR}/emulated/quantpress)
+  file(GENERATE OUTPUT ${QUANTPRESS_TEST_BINARY}
+       CONTENT "#!/bin/sh\nexec ${emulator} -0 \"$0\" ${emulator_options} $<TARGET_FILE:quantpress_cli> \"$@\"\n"
+       FILE_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+endif()
+
 function(quantpress_python_test name label script)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "TIMEOUT" "ENVIRONMENT")
   if(NOT arg_TIMEOUT)
@@ -19,7 +31,7 @@ function(quantpress_python_test name label script)
   add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES
     LABELS ${label} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
-    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=$<TARGET_FILE:quantpress_cli>;${arg_ENVIRONMENT}")
+    ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=${QUANTPRESS_TEST_BINARY};${arg_ENVIRONMENT}")
 endfunction()
 
 quantpress_python_test(policy fast policy/test_tree.py)

@@ -6,14 +6,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 namespace quantpress::graph {
 namespace {
 
-struct Mapping {
-  void* address;
-  size_t size;
-  ~Mapping() { munmap(address, size); }
+class Mapping {
+ public:
+  Mapping(void* address, size_t size) : address_(address), size_(size) {}
+  ~Mapping() { munmap(address_, size_); }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+ private:
+  void* address_;
+  size_t size_;
 };
 
 class FileDescriptor {
