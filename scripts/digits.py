@@ -1,4 +1,5 @@
 """The handwritten digits that scikit-learn ships: 1797 pictures of 8x8 pixels, split the same way every time."""
+
 import numpy as np
 from sklearn.datasets import load_digits
 

@@ -6,6 +6,7 @@ usage: train_digits.py [OUTPUT.onnx]        (default: tests/data/digits.onnx; ta
 Plain numpy: convolution as a matrix product over patches, Adam, a fixed seed. The last bits of the weights depend on
 the BLAS library, so the result is kept in the repository.
 """
+
 import pathlib
 import sys
 
@@ -51,7 +52,9 @@ def conv_forward(x, weight, bias):
 
 def conv_backward(grad, rows, weight):
     flat = grad.transpose(0, 2, 3, 1).reshape(-1, len(weight))
-    turned = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)  # the input's gradient is a convolution with the turned kernel
+    turned = weight[:, :, ::-1, ::-1].transpose(
+        1, 0, 2, 3
+    )  # the input's gradient is a convolution with the turned kernel
     return conv_forward(grad, turned, 0)[0], (flat.T @ rows).reshape(weight.shape), flat.sum(0)
 
 
@@ -75,7 +78,9 @@ def step(w, x, labels):
     for index, name in reversed(list(enumerate(("dense1", "dense2", "dense3")))):
         grads[name + ".weight"], grads[name + ".bias"] = grad.T @ layers[index], grad.sum(0)
         grad = grad @ w[name + ".weight"] * (layers[index] > 0)
-    grad = (grad.reshape(pooled.shape)[:, :, :, None, :, None] * (windows == pooled[:, :, :, None, :, None])).reshape(a2.shape)
+    grad = (grad.reshape(pooled.shape)[:, :, :, None, :, None] * (windows == pooled[:, :, :, None, :, None])).reshape(
+        a2.shape
+    )
     grad, grads["conv2.weight"], grads["conv2.bias"] = conv_backward(grad * (c2 > 0), rows2, w["conv2.weight"])
     _, grads["conv1.weight"], grads["conv1.bias"] = conv_backward(grad * (c1 > 0), rows1, w["conv1.weight"])
     return grads
@@ -91,13 +96,14 @@ def train(x, labels):
         order = rng.permutation(len(x))
         rate = LEARNING_RATE * 0.5 * (1 + np.cos(np.pi * epoch / EPOCHS))
         for start in range(0, len(x), BATCH):
-            chosen = order[start:start + BATCH]
+            chosen = order[start : start + BATCH]
             count += 1
             for name, grad in step(weights, x[chosen].astype(np.float64), labels[chosen]).items():
                 mean[name] = 0.9 * mean[name] + 0.1 * grad
                 square[name] = 0.999 * square[name] + 0.001 * grad**2
-                weights[name] -= rate * (mean[name] / (1 - 0.9**count)) / (
-                    np.sqrt(square[name] / (1 - 0.999**count)) + 1e-8)
+                weights[name] -= (
+                    rate * (mean[name] / (1 - 0.9**count)) / (np.sqrt(square[name] / (1 - 0.999**count)) + 1e-8)
+                )
     return weights
 
 
@@ -116,10 +122,12 @@ def to_onnx(weights):
         helper.make_node("Gemm", ["r2", "dense3.weight", "dense3.bias"], ["scores"], "dense3", transB=1),
     ]
     graph = helper.make_graph(
-        nodes, "digits",
+        nodes,
+        "digits",
         [helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["batch", 1, 8, 8])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 10])],
-        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()])
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], producer_name="quantpress")
     model.ir_version = 8
     onnx.checker.check_model(model, full_check=True)
@@ -134,8 +142,12 @@ def main():
     onnx.save(model, output)
 
     from onnx.reference import ReferenceEvaluator
+
     scores = ReferenceEvaluator(model).run(None, {"picture": test_x})[0]
-    print(f"{output}: {output.stat().st_size} bytes, {np.mean(scores.argmax(1) == test_labels):.2%} of the test digits right")
+    print(
+        f"{output}: {output.stat().st_size} bytes, "
+        f"{np.mean(scores.argmax(1) == test_labels):.2%} of the test digits right"
+    )
 
 
 if __name__ == "__main__":

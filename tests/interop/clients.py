@@ -1,4 +1,5 @@
 """The programs that the interop tests compare: our converter, the stock converter, the stock runtime, onnxruntime."""
+
 import os
 import pathlib
 import subprocess
@@ -22,8 +23,15 @@ class ClientError(Exception):
 
 
 def call(command, what, output, cwd=None):
-    run = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=TIME_LIMIT, cwd=cwd,
-                         errors="replace", check=False)
+    run = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        cwd=cwd,
+        errors="replace",
+        check=False,
+    )
     if run.returncode or not pathlib.Path(output).exists():
         raise ClientError(f"{what}: status {run.returncode}\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}")
     return run
@@ -41,8 +49,25 @@ def stock_convert(source, target, *options):
     """The converter of the MNN wheel, as a process of its own: it can crash, hang, or end well without a file."""
     source = pathlib.Path(source).resolve()
     with tempfile.TemporaryDirectory() as scratch:  # it leaves files in the current directory
-        call([sys.executable, "-c", STOCK, "-f", source.suffix[1:].upper(), "--modelFile", source,
-              "--MNNModel", pathlib.Path(target).resolve(), "--bizCode", "x", *options], "stock converter", target, scratch)
+        call(
+            [
+                sys.executable,
+                "-c",
+                STOCK,
+                "-f",
+                source.suffix[1:].upper(),
+                "--modelFile",
+                source,
+                "--MNNModel",
+                pathlib.Path(target).resolve(),
+                "--bizCode",
+                "x",
+                *options,
+            ],
+            "stock converter",
+            target,
+            scratch,
+        )
 
 
 def run_mnn(path, feeds, memory="normal", layout="NCHW"):
@@ -50,14 +75,26 @@ def run_mnn(path, feeds, memory="normal", layout="NCHW"):
     with tempfile.TemporaryDirectory() as scratch:
         results = pathlib.Path(scratch) / "results.npz"
         np.savez(pathlib.Path(scratch) / "feeds.npz", **feeds)
-        call([sys.executable, HERE / "runtime_worker.py", path, pathlib.Path(scratch) / "feeds.npz", results, memory, layout],
-             f"stock runtime on {path}", results)
+        call(
+            [
+                sys.executable,
+                HERE / "runtime_worker.py",
+                path,
+                pathlib.Path(scratch) / "feeds.npz",
+                results,
+                memory,
+                layout,
+            ],
+            f"stock runtime on {path}",
+            results,
+        )
         return dict(np.load(results))
 
 
 def run_onnx(path, feeds):
     """Runs an ONNX file in onnxruntime, the graph as it is written. -> {output name: array}"""
     import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -1,4 +1,5 @@
 """The quantization formulas in plain numpy float32, one row per group: what the converter's bytes must be equal to."""
+
 import numpy as np
 
 ONE = np.float32(1)

@@ -2,6 +2,7 @@
 
 Only what the tests need: the ops of the main graph and of subgraphs, and of convolutions the decoded weights.
 """
+
 import dataclasses
 import pathlib
 import struct
@@ -44,7 +45,9 @@ class Table:
         at = self.target(slot)
         if not at:
             return None
-        return np.frombuffer(self.data, np.dtype(dtype).newbyteorder("<"), struct.unpack_from("<I", self.data, at)[0], at + 4)
+        return np.frombuffer(
+            self.data, np.dtype(dtype).newbyteorder("<"), struct.unpack_from("<I", self.data, at)[0], at + 4
+        )
 
     def text(self, slot):
         raw = self.vector(slot, np.uint8)
@@ -60,7 +63,9 @@ class Table:
         return [Table(self.data, at) for at in self.items(slot)]
 
     def texts(self, slot):
-        return [self.data[at + 4:at + 4 + struct.unpack_from("<I", self.data, at)[0]].decode() for at in self.items(slot)]
+        return [
+            self.data[at + 4 : at + 4 + struct.unpack_from("<I", self.data, at)[0]].decode() for at in self.items(slot)
+        ]
 
 
 @dataclasses.dataclass
@@ -113,7 +118,7 @@ class Net:
         """Cuts consecutive arrays out of the external weight file."""
         arrays = []
         for length, dtype in zip(lengths, dtypes):
-            arrays.append(np.frombuffer(self.external[start:start + length], dtype))
+            arrays.append(np.frombuffer(self.external[start : start + length], dtype))
             start += int(length)
         return arrays
 
@@ -122,27 +127,53 @@ class Net:
         common, quan = table.table(0), table.table(3)
         weights, bias = table.vector(1, "f4"), table.vector(2, "f4")
         external = table.vector(6, "i8")
-        base = dict(name=op.text(3), kind=CONVOLUTIONS[op.scalar(5, "i")], outputs=common.scalar(10, "i"),
-                    group=common.scalar(9, "i", 1))
+        base = dict(
+            name=op.text(3),
+            kind=CONVOLUTIONS[op.scalar(5, "i")],
+            outputs=common.scalar(10, "i"),
+            group=common.scalar(9, "i", 1),
+        )
         if quan is None:
             if external is not None and len(external) > 1:
                 weights, bias = self.outside(external[1:3], int(external[0]), ["<f4", "<f4"])
             if weights is None:
                 return None
-            return Convolution(**base, type=-1, bits=32, asymmetric=False, blocks=0, weights=weights, codes=None, scales=None,
-                               minima=None, bias=bias)
+            return Convolution(
+                **base,
+                type=-1,
+                bits=32,
+                asymmetric=False,
+                blocks=0,
+                weights=weights,
+                codes=None,
+                scales=None,
+                minima=None,
+                bias=bias,
+            )
         half = quan.scalar(15, "b") == 1
         buffer = quan.vector(0, np.uint8)
         alpha = quan.vector(14, "f2") if half else quan.vector(1, "f4")
         if external is not None and len(external) > 1:
-            buffer, alpha, bias = self.outside(external[1:4], int(external[0]), [np.uint8, "<f2" if half else "<f4", "<f4"])
+            buffer, alpha, bias = self.outside(
+                external[1:4], int(external[0]), [np.uint8, "<f2" if half else "<f4", "<f4"]
+            )
         kind = quan.scalar(2, "i")
         if kind == 3:
-            return Convolution(**base, type=3, bits=16, asymmetric=False, blocks=0, codes=None, scales=None, minima=None,
-                               weights=buffer.view("<f2").astype(np.float32), bias=bias)
+            return Convolution(
+                **base,
+                type=3,
+                bits=16,
+                asymmetric=False,
+                blocks=0,
+                codes=None,
+                scales=None,
+                minima=None,
+                weights=buffer.view("<f2").astype(np.float32),
+                bias=bias,
+            )
         if kind not in (1, 4):
             raise ValueError(f"{base['name']}: weight type {kind} is not known here")
-        codes, bits = (table_codes(buffer, quan.scalar(11, "b")) if kind == 1 else (buffer.view(np.int8), 8))
+        codes, bits = table_codes(buffer, quan.scalar(11, "b")) if kind == 1 else (buffer.view(np.int8), 8)
         asymmetric = quan.scalar(9, "i") != 0
         factor = np.float32(quan.scalar(4, "f"))
         alpha = alpha.astype(np.float32) * factor
@@ -151,15 +182,27 @@ class Net:
         if asymmetric:
             a_min = quan.scalar(8, "i")
             base_code = np.float32(0 if a_min > 0 else a_min if a_min < 0 else -128)
-            decoded = rows * scales[:, None] + (minima - base_code * scales)[:, None]  # the runtime folds the offset first
+            decoded = (
+                rows * scales[:, None] + (minima - base_code * scales)[:, None]
+            )  # the runtime folds the offset first
         else:
             decoded = rows * scales[:, None]
-        return Convolution(**base, type=kind, bits=bits, asymmetric=asymmetric, blocks=len(scales) // base["outputs"],
-                           weights=decoded.ravel(), codes=codes, scales=scales, minima=minima, bias=bias)
+        return Convolution(
+            **base,
+            type=kind,
+            bits=bits,
+            asymmetric=asymmetric,
+            blocks=len(scales) // base["outputs"],
+            weights=decoded.ravel(),
+            codes=codes,
+            scales=scales,
+            minima=minima,
+            bias=bias,
+        )
 
 
 def table_codes(buffer, wide):
-    """The payload of type 1 -> (codes, bits): header, table of code values, indexes as one bit stream, first bit first."""
+    """The payload of type 1 -> (codes, bits): header, table of code values, indexes as a bit stream."""
     raw = buffer.tobytes()
     dims = struct.unpack_from(f"<{raw[0]}{'I' if wide else 'H'}", raw, 1)
     at = 1 + raw[0] * (4 if wide else 2)
@@ -167,7 +210,7 @@ def table_codes(buffer, wide):
     values = np.frombuffer(raw, np.int8, count, at + 1)
     bits = max(1, (count - 1).bit_length())
     total = int(np.prod(dims, dtype=np.int64))
-    stream = np.unpackbits(np.frombuffer(raw, np.uint8, offset=at + 1 + count))[:total * bits]
+    stream = np.unpackbits(np.frombuffer(raw, np.uint8, offset=at + 1 + count))[: total * bits]
     if len(raw) != at + 1 + count + (total * bits + 7) // 8:
         raise ValueError(f"payload of {len(raw)} bytes does not fit {total} codes of {bits} bits")
     weights_of_bits = 1 << np.arange(bits)[::-1]

@@ -2,6 +2,7 @@
 
 usage: run.py TEST_FILE [pytest options...]
 """
+
 import importlib.util
 import pathlib
 import sys
@@ -26,6 +27,7 @@ def main():
         print(f"skipped: Python modules {', '.join(missing)} are missing; scripts/setup installs them")
         return 77
     import pytest
+
     counter = Counter()
     test = pathlib.Path(__file__).resolve().parent / sys.argv[1]
     status = pytest.main(["-q", "-rs", "-p", "no:cacheprovider", str(test), *sys.argv[2:]], plugins=[counter])

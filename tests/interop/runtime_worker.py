@@ -2,6 +2,7 @@
 
 usage: runtime_worker.py MODEL INPUTS.npz OUTPUTS.npz MEMORY LAYOUT       MEMORY: normal or low; LAYOUT: NCHW or NHWC
 """
+
 import sys
 
 import MNN.expr as F

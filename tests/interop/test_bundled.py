@@ -1,4 +1,5 @@
 """The bundled model through every variant: bytes, and accuracy on the stock runtime."""
+
 import pathlib
 import sys
 

@@ -1,4 +1,5 @@
 """Real models through every variant: agreement with the source framework, exact weights, both memory modes."""
+
 import json
 import subprocess
 
@@ -14,8 +15,10 @@ FLOAT_TOLERANCE = 1e-3
 OUTPUT_BOUNDS = {"fp16": 0.05, "symmetric8": 0.3, "asymmetric4": 1.0, "hqq4": 1.0}
 
 # Inputs: name, shape, least and largest value, element type.
-TOKENS = [(name, (1, 16), low, high, np.int64) for name, low, high in
-          (("input_ids", 0, 1000), ("attention_mask", 1, 2), ("token_type_ids", 0, 2))]
+TOKENS = [
+    (name, (1, 16), low, high, np.int64)
+    for name, low, high in (("input_ids", 0, 1000), ("attention_mask", 1, 2), ("token_type_ids", 0, 2))
+]
 MODELS = {
     "onnx/ultraface_rfb320.onnx": [("input", (1, 3, 240, 320), -1, 1)],
     "onnx/yolox_nano.onnx": [("images", (1, 3, 416, 416), 0, 255)],
@@ -23,7 +26,10 @@ MODELS = {
     "mnn/face_blendshape_fp32.mnn": [("serving_default_input_points:0", (1, 146, 2), 0, 1)],
     "mnn/face_landmarks_wquant8.mnn": [("input_12", (1, 256, 256, 3), 0, 1)],
     "mnn/plate_cls_fp16.mnn": [("data", (1, 3, 96, 96), 0, 1)],
-    "mnn/rnnt_predictor_wquant8.mnn": [("prev_states", (10, 4), 0, 10, np.int32), ("pred_in", (10, 1), 0, 10, np.int32)],
+    "mnn/rnnt_predictor_wquant8.mnn": [
+        ("prev_states", (10, 4), 0, 10, np.int32),
+        ("pred_in", (10, 1), 0, 10, np.int32),
+    ],
     "mnn/ultraface_rfb320.mnn": [("input", (1, 3, 240, 320), -1, 1)],
 }
 PTQ = "mnn/ultraface_rfb320_int8_kl.mnn"  # activations in int8: the runtime has no kernels for it on x86
@@ -32,8 +38,22 @@ MODES = ["normal", "low"]
 
 def as_json(path, folder):
     """A .mnn file as JSON, through the schema."""
-    subprocess.run(["flatc", "--json", "--strict-json", "--defaults-json", "--raw-binary", "-o", folder, clients.ROOT / "graph/schema/mnn.fbs",
-                    "--", path], check=True, capture_output=True)
+    subprocess.run(
+        [
+            "flatc",
+            "--json",
+            "--strict-json",
+            "--defaults-json",
+            "--raw-binary",
+            "-o",
+            folder,
+            clients.ROOT / "graph/schema/mnn.fbs",
+            "--",
+            path,
+        ],
+        check=True,
+        capture_output=True,
+    )
     return json.loads((folder / f"{path.stem}.json").read_text())
 
 
@@ -60,6 +80,7 @@ class Zoo:
             target = self.folder / f"{source.parent.name}_{source.stem}_{variant}_{converter.__name__}.mnn"
             converter(source, target, *VARIANTS[variant])
             return target
+
         return self.once((source, variant, converter), make)
 
     def convolutions(self, path):
@@ -113,8 +134,10 @@ def test_weights_follow_the_formulas(zoo, model, name, variant):
 @pytest.mark.parametrize("name", MODELS)
 def test_hqq_is_no_worse_than_the_stock_converter(zoo, model, name):
     source = model(name)
-    errors = [weight_error(*(zoo.convolutions(zoo.converted(source, variant, converter)) for variant in ("hqq4", "float")))
-              for converter in (clients.convert, clients.stock_convert)]
+    errors = [
+        weight_error(*(zoo.convolutions(zoo.converted(source, variant, converter)) for variant in ("hqq4", "float")))
+        for converter in (clients.convert, clients.stock_convert)
+    ]
     print(f"{name}: {errors[0]:.6g}, stock {errors[1]:.6g}")
     assert errors[0] <= errors[1]
 

@@ -1,4 +1,5 @@
 """The conversions that every model goes through, and the checks on one convolution of the result."""
+
 import numpy as np
 
 import formulas
@@ -33,15 +34,20 @@ def check_weights(variant, quantized, plain):
     for part, values in expected.items():
         stored = getattr(quantized, part)
         wrong = np.flatnonzero(stored.ravel() != values.ravel())
-        assert not len(wrong), (f"{where}: {len(wrong)} of {values.size} {part} differ, the first at {wrong[0]}: "
-                                f"{stored.ravel()[wrong[0]]!r}, expected {values.ravel()[wrong[0]]!r}")
+        assert not len(wrong), (
+            f"{where}: {len(wrong)} of {values.size} {part} differ, the first at {wrong[0]}: "
+            f"{stored.ravel()[wrong[0]]!r}, expected {values.ravel()[wrong[0]]!r}"
+        )
     return "quantized"
 
 
 def weight_error(quantized, plain):
     """Root-mean-square error over all weights of two files with the same convolutions."""
-    shared = [(quantized[name].weights, plain[name].weights) for name in plain
-              if name in quantized and quantized[name].weights.size == plain[name].weights.size]
+    shared = [
+        (quantized[name].weights, plain[name].weights)
+        for name in plain
+        if name in quantized and quantized[name].weights.size == plain[name].weights.size
+    ]
     assert shared, "the files have no convolution in common"
     total = sum(np.square(a.astype(np.float64) - b).sum() for a, b in shared)
     return float(np.sqrt(total / sum(a.size for a, _ in shared)))

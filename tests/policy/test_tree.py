@@ -1,7 +1,8 @@
-"""Rules that the tree keeps: who may include whom, what lies at the top, how long a file may be, what a file must not say.
+"""Rules of the tree: who may include whom, what lies at the top, how long a file may be, what it must not say.
 
 Needs only Python's standard library and git.
 """
+
 import pathlib
 import re
 import subprocess
@@ -81,7 +82,8 @@ class Tree(unittest.TestCase):
 
     def test_scripts_can_be_run(self):
         scripts = [name for name in FILES if name.parts[0] == "scripts" and not name.suffix] + [
-            pathlib.PurePosixPath(".ci/run")]
+            pathlib.PurePosixPath(".ci/run")
+        ]
         self.assertEqual([str(s) for s in scripts if not (ROOT / s).stat().st_mode & 0o100], [])
         self.assertIn("scripts/test", text_of(".ci/run"))
 

@@ -1,0 +1,49 @@
+# Installation, the CMake package for others, and .deb and .tar.gz packages.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/quantpress)
+install(TARGETS quantpress EXPORT quantpressTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT quantpressTargets NAMESPACE quantpress:: DESTINATION ${package_dir})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/quantpressConfig.cmake.in
+  ${PROJECT_BINARY_DIR}/quantpressConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/quantpressConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/quantpressConfig.cmake ${PROJECT_BINARY_DIR}/quantpressConfigVersion.cmake
+        DESTINATION ${package_dir})
+
+# Headers keep their paths from the root of the repository. Those that only kernels include stay out.
+foreach(folder kernels dispatch graph)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quantpress
+          FILES_MATCHING PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE)
+endforeach()
+install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/graph DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quantpress
+        FILES_MATCHING PATTERN "*.h")
+install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/LICENSE
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# Under this name the program takes MNNConvert's command lines.
+install(CODE "file(CREATE_LINK quantpress
+                   \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/MNNConvert\" SYMBOLIC)")
+
+# Debian's names of the architectures.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(architecture arm64)
+else()
+  set(architecture amd64)
+endif()
+set(CPACK_GENERATOR DEB TGZ)
+set(CPACK_PACKAGE_NAME quantpress)
+set(CPACK_PACKAGE_VENDOR quantpress)
+set(CPACK_PACKAGE_CONTACT "quantpress developers <quantpress@localhost>")
+set(CPACK_PACKAGE_FILE_NAME quantpress_${PROJECT_VERSION}_${architecture})
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY ${PROJECT_DESCRIPTION})
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${architecture})
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+# Written out, because the tool that finds them does not know the packages of a foreign architecture. A test compares
+# them with what the program is linked against.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS
+  "libabsl20220623, libc6 (>= 2.36), libfmt9, libgcc-s1, libhwy1, libprotobuf32, libstdc++6 (>= 12), libtbb12")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libabsl-dev, libfmt-dev, libhwy-dev, libtbb-dev, pkg-config")
+include(CPack)

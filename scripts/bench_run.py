@@ -1,0 +1,276 @@
+"""Called by scripts/bench; see there."""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+from make_transformer import make
+from measure import measure
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests/interop"))
+import clients  # noqa: E402  (the path above is for it)
+import mnn_file  # noqa: E402
+
+HQQ = ["--weightQuantBits", "4", "--hqq", "--weightQuantAsymmetric=1", "--weightQuantBlock", "64"]
+MIN_MAX = ["--weightQuantBits", "4", "--weightQuantAsymmetric=1", "--weightQuantBlock", "64"]
+THREADS = [1, 2]
+MARK = "<!-- figures: written by scripts/bench --write-docs -->"
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    source: pathlib.Path
+    options: list
+
+
+def ours(case, target, threads, *more):
+    return [
+        clients.BINARY,
+        "convert",
+        "-f",
+        case.source.suffix[1:].upper(),
+        "--modelFile",
+        case.source,
+        "--MNNModel",
+        target,
+        "--threads",
+        str(threads),
+        *case.options,
+        *more,
+    ]
+
+
+def stock(case, target):
+    return [
+        sys.executable,
+        "-c",
+        clients.STOCK,
+        "-f",
+        case.source.suffix[1:].upper(),
+        "--modelFile",
+        case.source,
+        "--MNNModel",
+        target,
+        "--bizCode",
+        "x",
+        *case.options,
+    ]
+
+
+def read_once(path):
+    """Brings a file into the page cache, so that no program pays for the disk."""
+    with open(path, "rb") as file:
+        while file.read(1 << 24):
+            pass
+
+
+def remove(target):
+    for path in (target, pathlib.Path(f"{target}.weight")):
+        path.unlink(missing_ok=True)
+
+
+def same_weights(first, second):
+    """Both files hold the same layers, decoded to about the same numbers."""
+    one, other = (mnn_file.Net(path).convolutions() for path in (first, second))
+    if len(one) != len(other):
+        raise RuntimeError(f"{first} has {len(one)} layers with weights, {second} has {len(other)}")
+    for left, right in list(zip(one.values(), other.values()))[:2]:
+        if clients.relative_rms(left.weights, right.weights) > 0.15:
+            raise RuntimeError(f"the weights of {left.name} in {first} and {second} are not alike")
+
+
+def compare(case, folder, repeat):
+    """Runs the converters in turn. -> one row for each number of threads"""
+    read_once(case.source)
+    data = pathlib.Path(f"{case.source}.data")
+    if data.exists():
+        read_once(data)
+    programs = {
+        f"ours {threads}": (folder / f"ours{threads}.mnn", lambda target, n=threads: ours(case, target, n))
+        for threads in THREADS
+    }
+    programs["stock"] = (folder / "stock.mnn", lambda target: stock(case, target))
+    results = {name: [] for name in programs}
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # the stock converter leaves files where it runs
+        for _ in range(repeat):
+            for name, (target, command) in programs.items():
+                remove(target)
+                results[name].append(measure(command(target), cwd=scratch))
+    outputs = {name: target for name, (target, _) in programs.items()}
+    first, second = (outputs[f"ours {threads}"] for threads in THREADS)
+    if first.read_bytes() != second.read_bytes():
+        raise RuntimeError(f"{case.name}: the output depends on the number of threads")
+    same_weights(first, outputs["stock"])
+    size = first.stat().st_size
+    for target in outputs.values():
+        remove(target)
+
+    def middle(name, field):
+        return statistics.median(getattr(result, field) for result in results[name])
+
+    return [
+        {
+            "case": case.name,
+            "threads": threads,
+            "source_bytes": case.source.stat().st_size + (data.stat().st_size if data.exists() else 0),
+            "output_bytes": size,
+            **{
+                f"ours_{field}": middle(f"ours {threads}", field)
+                for field in ("seconds", "resident_mb", "anonymous_mb")
+            },
+            **{f"stock_{field}": middle("stock", field) for field in ("seconds", "resident_mb", "anonymous_mb")},
+            "ratio": middle("stock", "seconds") / middle(f"ours {threads}", "seconds"),
+            "runs": {
+                name: [dataclasses.asdict(result) for result in results[name]] for name in (f"ours {threads}", "stock")
+            },
+        }
+        for threads in THREADS
+    ]
+
+
+def table(rows):
+    lines = [
+        "| conversion | threads | ours, s | stock, s | times faster "
+        "| ours: peak anonymous (resident), MB | stock: peak anonymous "
+        "(resident), MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            "| {case} | {threads} | {ours_seconds:.3f} | {stock_seconds:.2f} | {ratio:.1f} | {ours_anonymous_mb:.0f} "
+            "({ours_resident_mb:.0f}) | {stock_anonymous_mb:.0f} ({stock_resident_mb:.0f}) |".format(**row)
+        )
+    return "\n".join(lines)
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    model = next(
+        (line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")),
+        "unknown processor",
+    )
+    chosen = (
+        subprocess.run([clients.BINARY, "cpu"], capture_output=True, text=True, check=False).stdout.strip().splitlines()
+    )
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": model,
+        "cores": os.cpu_count(),
+        "cpu": chosen,
+        "version": subprocess.run(
+            [clients.BINARY, "version"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+    }
+
+
+def speed(args):
+    folder = args.folder
+    source = folder / "transformer.onnx"
+    weights = make(source, args.layers)
+    float_mnn = folder / "transformer.mnn"
+    clients.convert(source, float_mnn)
+    digits = folder / "digits.mnn"
+    clients.convert(clients.DIGITS, digits)
+    size = f"{weights / 1e6:.0f} million weights"
+    cases = [
+        Case(f"{size}, `.mnn` → 4 bit, block 64, HQQ", float_mnn, HQQ),
+        Case(f"{size}, `.mnn` → 4 bit, block 64, min-max", float_mnn, MIN_MAX),
+        Case(f"{size}, ONNX → `.mnn`, float", source, []),
+        Case(f"{size}, ONNX → 4 bit, block 64, HQQ", source, HQQ),
+        Case("bundled model, ONNX → 8 bit", clients.DIGITS, ["--weightQuantBits", "8"]),
+        Case("bundled model, `.mnn` → 4 bit, block 32, HQQ", digits, [*HQQ[:-1], "32"]),
+    ]
+    rows = []
+    for case in cases:
+        rows += compare(case, folder, args.repeat)
+        print(table(rows[-2:]).splitlines()[-2], table(rows[-2:]).splitlines()[-1], sep="\n", flush=True)
+    if not args.keep:
+        for path in (source, pathlib.Path(f"{source}.data"), float_mnn, digits):
+            remove(path)
+    facts = machine()
+    (args.results / "speed.json").write_text(
+        json.dumps({"machine": facts, "rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    text = (
+        f"{facts['date']}, {facts['processor']}, {facts['cores']} cores. "
+        f"Median of {args.repeat} runs each, source files in the page cache.\n\n"
+        f"{table(rows)}\n"
+    )
+    (args.results / "speed.md").write_text(text, encoding="utf-8")
+    print("\n" + text)
+    if args.write_docs:
+        page = ROOT / "docs/benchmarks.md"
+        before, _, after = page.read_text(encoding="utf-8").partition(MARK)
+        page.write_text(
+            f"{before}{MARK}\n\n{text}{after.partition('<!-- end -->')[1]}{after.partition('<!-- end -->')[2]}",
+            encoding="utf-8",
+        )
+
+
+def memory(args):
+    """A model far larger than the budget: peak anonymous memory of each conversion."""
+    folder = args.folder
+    source = folder / "large.onnx"
+    weights = make(source, args.layers)
+    rows = []
+    for name, options in (("4 bit, block 64, HQQ", HQQ), ("8 bit", ["--weightQuantBits", "8"]), ("float", [])):
+        target = folder / "large.mnn"
+        found = measure(ours(Case(name, source, options), target, 2, "--memory", str(args.memory)))
+        outside = pathlib.Path(f"{target}.weight")
+        rows.append(
+            {
+                "case": f"{weights / 1e6:.0f} million weights, ONNX → {name}",
+                "budget_mb": args.memory,
+                "output_bytes": sum(path.stat().st_size for path in (target, outside) if path.exists()),
+                **dataclasses.asdict(found),
+            }
+        )
+        remove(target)
+        row = rows[-1]
+        print(
+            f"{row['case']}: {row['seconds']:.1f} s, "
+            f"peak anonymous {row['anonymous_mb']:.0f} MB of a budget of {args.memory} MB, "
+            f"{row['output_bytes'] / 1e6:.0f} MB written",
+            flush=True,
+        )
+    if not args.keep:
+        remove(source)
+        remove(pathlib.Path(f"{source}.data"))
+    (args.results / "memory.json").write_text(
+        json.dumps({"machine": machine(), "rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    over = [row for row in rows if row["anonymous_mb"] > args.memory]
+    if over:
+        sys.exit(f"over the budget: {[row['case'] for row in over]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench")
+    parser.add_argument("what", nargs="?", choices=["speed", "memory"], default="speed")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--layers", type=int, help="of the generated transformer [16; memory: 100]")
+    parser.add_argument("--memory", type=int, default=512, help="budget in MB [512]")
+    parser.add_argument(
+        "--folder", type=pathlib.Path, default=ROOT / "build/bench", help="for large files [build/bench]"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the generated models")
+    parser.add_argument("--write-docs", action="store_true", help="put the table into docs/benchmarks.md")
+    args = parser.parse_args()
+    args.layers = args.layers or {"speed": 16, "memory": 100}[args.what]
+    args.results = ROOT / "build/bench"
+    for folder in (args.folder, args.results):
+        folder.mkdir(parents=True, exist_ok=True)
+    {"speed": speed, "memory": memory}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()
