@@ -1,0 +1,75 @@
+#include <numeric>
+
+#include "graph/build/graph_builder.h"
+#include "graph/build/params.h"
+#include "graph/fold/fold.h"
+
+namespace quantpress::graph {
+
+Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims) {
+  const size_t rank = Rank(x);
+  if (!x.valid() || !ok()) return {};
+  const ValueInfo from = info(x);
+  std::vector<bool> reduced(rank, axes.empty());
+  for (int64_t axis : axes) {
+    const auto a = NormalizeAxis(axis, rank);
+    if (!a) return Fail(InvalidInput("reduction axis {} lies outside a tensor of rank {}", axis, rank));
+    reduced[*a] = true;
+  }
+  mnn::ReductionParamT param;
+  param.operation = op;
+  param.keepDims = keep_dims;
+  param.dType = mnn::DataType::DT_FLOAT;
+  std::vector<size_t> normalized;
+  Shape out;
+  for (size_t i = 0; i < rank; ++i) {
+    if (reduced[i]) {
+      normalized.push_back(i);
+      param.dim.push_back(static_cast<int32_t>(i));
+      if (keep_dims) out.push_back(1);
+    } else {
+      out.push_back((*from.shape)[i]);
+    }
+  }
+  if (rank == 0) return x;
+  if (from.constant) {
+    if (auto folded = fold::Reduce(op, *from.constant, normalized, keep_dims)) return MakeConstant(std::move(*folded));
+  }
+  std::optional<std::vector<Dim>> elements;
+  if (op == mnn::ReductionType::PROD && rank == 1 && from.elements) {
+    const auto count = ElementCount(*from.elements);
+    elements = std::vector<Dim>{count ? *count : symbols_->Fresh()};
+    if (count) return Ints({*count}, keep_dims ? std::vector<int64_t>{1} : std::vector<int64_t>{}, from.type);
+  }
+  const Value v = Emit(mnn::OpType::Reduction, Param(std::move(param)), {Widen(x)}, {from.type, out});
+  if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
+  return v;
+}
+
+Value GraphBuilder::Softmax(Value x, int64_t axis) {
+  const size_t rank = Rank(x);
+  if (!x.valid() || !ok()) return {};
+  if (rank == 0) return Binary(mnn::BinaryOpOperation::REALDIV, x, x);
+  const auto a = NormalizeAxis(axis, rank);
+  if (!a) return Fail(InvalidInput("softmax axis {} lies outside a tensor of rank {}", axis, rank));
+  mnn::AxisT param;
+  param.axis = static_cast<int32_t>(*a);
+  return Emit(mnn::OpType::Softmax, Param(param), {x}, {info(x).type, shape(x)});
+}
+
+Value GraphBuilder::ArgMax(Value x, int64_t axis, bool keep_dims, bool minimum) {
+  const size_t rank = Rank(x);
+  if (!x.valid() || !ok()) return {};
+  const auto a = NormalizeAxis(axis, rank);
+  if (!a) return Fail(InvalidInput("axis {} lies outside a tensor of rank {}", axis, rank));
+  mnn::ArgMaxT param;
+  param.axis = static_cast<int32_t>(*a);
+  param.topK = 1;
+  Shape out = *shape(x);
+  out.erase(out.begin() + static_cast<int64_t>(*a));
+  const Value v = Emit(minimum ? mnn::OpType::ArgMin : mnn::OpType::ArgMax, Param(param), {Widen(x)},
+                       {ElementType::kInt64, std::move(out)});
+  return keep_dims ? Unsqueeze(v, {static_cast<int64_t>(*a)}) : v;
+}
+
+}  // namespace quantpress::graph

@@ -1,0 +1,56 @@
+// What is known of a tensor while a graph is built.
+#ifndef QUANTPRESS_GRAPH_BUILD_VALUE_H_
+#define QUANTPRESS_GRAPH_BUILD_VALUE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/build/shape.h"
+#include "graph/ir/tensor_source.h"
+
+namespace quantpress::graph {
+
+// A tensor whose elements are known at conversion time. Elements stay where they are until somebody reads them.
+struct Constant {
+  ElementType type = ElementType::kFloat32;
+  std::vector<int64_t> shape;
+  TensorSourcePtr data;
+
+  uint64_t count() const { return data->count(); }
+  std::vector<float> Floats() const;      // all elements; callers bound count() first
+  std::vector<int64_t> Ints() const;
+};
+
+// A handle. Invalid after an error; every builder function accepts invalid values and gives invalid ones back, so that
+// the first error is the one that is reported.
+struct Value {
+  int id = -1;
+  bool valid() const { return id >= 0; }
+  bool operator==(const Value&) const = default;
+};
+
+struct ValueInfo {
+  std::string name;
+  ElementType type = ElementType::kUnknown;  // the type that the source model means
+  // How the runtime holds it: float32, int32, uint8 or int8. (A bool, an int64 or a computed uint8 is an int32.)
+  ElementType stored = ElementType::kUnknown;
+  std::optional<Shape> shape;                // nullopt: even the rank is unknown
+  std::shared_ptr<const Constant> constant;  // null: computed at run time
+  // Integer tensors of rank 0 and 1 (shape arithmetic): every element, known or a symbol.
+  std::optional<std::vector<Dim>> elements;
+  int tensor = -1;                           // index in the graph; -1: not there (yet)
+};
+
+// The type in which the runtime holds elements of `type` when a converted graph declares them.
+constexpr ElementType StoredType(ElementType type) {
+  if (IsFloat(type)) return ElementType::kFloat32;
+  if (type == ElementType::kInt8 || type == ElementType::kUInt8) return type;
+  return ElementType::kInt32;
+}
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_BUILD_VALUE_H_
