@@ -1,0 +1,251 @@
+#include "graph/import/onnx/importer.h"
+
+#include <algorithm>
+
+#include "graph/import/onnx/node_context.h"
+
+namespace quantpress::graph::onnx {
+namespace {
+
+constexpr int kMaxCallDepth = 64;
+
+BuildOptions ToBuildOptions(const ImportOptions& options) {
+  BuildOptions build;
+  build.convert_matmul_to_conv = options.convert_matmul_to_conv;
+  build.group_conv_native = options.group_conv_native;
+  build.shared_weight_limit = options.optimize_prefer == 1 ? 1 : options.optimize_prefer == 2 ? 100 : 4;
+  return build;
+}
+
+std::string NodeLabel(const NodeView& node) {
+  if (!node.name.empty()) return std::string(node.name);
+  return node.outputs.empty() ? "(unnamed)" : std::string(node.outputs[0]);
+}
+
+}  // namespace
+
+Scope::Scope(GraphBuilder* builder, Scope* parent, const std::map<std::string, int64_t, std::less<>>* opsets,
+             std::string path)
+    : depth(parent ? parent->depth + 1 : 0), builder_(builder), parent_(parent), opsets_(opsets), path_(std::move(path)) {}
+
+Value Scope::Find(std::string_view name) {
+  if (const auto it = values_.find(std::string(name)); it != values_.end()) return it->second;
+  if (parent_ == nullptr) return {};
+  const Value outer = parent_->Find(name);
+  if (!outer.valid()) return {};
+  const Value inner = parent_->builder_ == builder_ ? outer : builder_->Capture(outer);
+  Define(name, inner);
+  return inner;
+}
+
+int64_t Scope::Opset(std::string_view domain) const {
+  const auto it = opsets_->find(domain);
+  if (it != opsets_->end()) return it->second;
+  return 1;  // old models import nothing
+}
+
+Importer::Importer(const ImportOptions& options, ModelView view)
+    : options_(options), view_(std::move(view)), external_(options.model_path) {}
+
+std::optional<Shape> Importer::ShapeOf(const ValueView& value) {
+  if (!value.shape) return std::nullopt;
+  Shape shape;
+  for (const DimView& d : *value.shape) {
+    if (d.value && *d.value >= 0) shape.push_back(*d.value);
+    else shape.push_back(symbols_.Named(d.param));
+  }
+  return shape;
+}
+
+Graph* Importer::NewSubgraph(std::string_view name) {
+  std::string unique(name);
+  for (int n = 2; !subgraph_names_.insert(unique).second; ++n) unique = fmt::format("{}__{}", name, n);
+  subgraphs_.push_back(std::make_unique<Graph>());
+  subgraphs_.back()->name = std::move(unique);
+  return subgraphs_.back().get();
+}
+
+void Importer::AddError(const NodeView& node, const Scope& scope, int64_t opset, const Status& status) {
+  const std::string place = scope.path().empty() ? "" : fmt::format(" in {}", scope.path());
+  errors_.push_back(fmt::format("node '{}' ({}{}{}, opset {}){}: {}", NodeLabel(node), node.domain,
+                                node.domain.empty() ? "" : ".", node.op_type, opset, place, Message(status)));
+}
+
+void Importer::ConvertGraph(const GraphView& graph, Scope* scope) {
+  for (const TensorView& t : graph.initializers) {
+    auto constant = ToConstant(t, view_.file, &external_);
+    if (constant.ok()) {
+      scope->Define(t.name, scope->builder().MakeConstant(*std::move(constant), std::string(t.name)));
+    } else if (FromOnnxType(t.data_type) != ElementType::kString) {  // unused strings do no harm
+      errors_.push_back(Message(constant.status()));
+    }
+  }
+  for (const SparseTensorView& t : graph.sparse_initializers) {
+    auto constant = ToConstant(t, view_.file, &external_);
+    if (!constant.ok()) {
+      errors_.push_back(Message(constant.status()));
+      continue;
+    }
+    scope->Define(t.values.name, scope->builder().MakeConstant(*std::move(constant), std::string(t.values.name)));
+  }
+  for (const ValueView& v : graph.outputs) scope->used.insert(v.name);
+  ConvertNodes(graph.nodes, scope);
+}
+
+void Importer::ConvertNodes(const std::vector<NodeView>& nodes, Scope* scope) {
+  auto order = SortNodes(nodes, &model_.notes);
+  if (!order.ok()) {
+    errors_.push_back(Message(order.status()));
+    return;
+  }
+  // What nobody needs is not converted: its operators need not be known.
+  std::vector<const NodeView*> live;
+  std::vector<std::string_view> reads;
+  std::unordered_map<std::string_view, const NodeView*> last_producer;
+  for (const NodeView& n : nodes) {
+    for (std::string_view name : n.outputs) last_producer[name] = &n;
+  }
+  for (auto it = order->rbegin(); it != order->rend(); ++it) {
+    const auto wanted = [&](std::string_view name) {
+      return !name.empty() && scope->used.contains(name) && last_producer[name] == *it;
+    };
+    if (std::none_of((*it)->outputs.begin(), (*it)->outputs.end(), wanted)) continue;
+    live.push_back(*it);
+    reads.clear();
+    CollectReads(**it, &reads);
+    scope->used.insert(reads.begin(), reads.end());
+  }
+  for (auto it = live.rbegin(); it != live.rend(); ++it) ConvertNode(**it, scope);
+}
+
+void Importer::ConvertNode(const NodeView& node, Scope* scope) {
+  const int64_t opset = scope->Opset(node.domain);
+  GraphBuilder& builder = scope->builder();
+  const std::string name = node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]);
+  if (ConvertFunctionCall(node, scope)) return;
+  const OpRow* row = FindOp(node.domain, node.op_type, opset);
+  if (row == nullptr) {
+    auto& [count, first] = unknown_ops_[fmt::format("{}{}{} (opset {})", node.domain, node.domain.empty() ? "" : ".",
+                                                    node.op_type, opset)];
+    if (count++ == 0) first = NodeLabel(node);
+    return;
+  }
+  // A failed producer was reported already; its users would only repeat it.
+  for (std::string_view input : node.inputs) {
+    if (!input.empty() && (failed() || !unknown_ops_.empty()) && !scope->Find(input).valid()) return;
+  }
+  if (scope->function == nullptr) builder.SetNamePrefix(name);
+  NodeContext context(this, scope, node, opset);
+  row->function(context);
+  const Status status = builder.TakeStatus();
+  if (!status.ok()) AddError(node, *scope, opset, status);
+}
+
+bool Importer::ConvertFunctionCall(const NodeView& node, Scope* scope) {
+  const FunctionView* function = nullptr;
+  for (const FunctionView& f : view_.functions) {
+    if (f.name == node.op_type && f.domain == node.domain && f.overload == node.overload) function = &f;
+  }
+  if (function == nullptr) return false;
+  const int64_t opset = scope->Opset(node.domain);
+  if (scope->depth >= kMaxCallDepth) {
+    AddError(node, *scope, opset, InvalidInput("function calls are nested more than {} deep", kMaxCallDepth));
+    return true;
+  }
+  // A function sees only its parameters, so its scope has no parent.
+  Scope body(&scope->builder(), nullptr, &function->opsets, fmt::format("function {}.{}", function->domain, function->name));
+  body.depth = scope->depth + 1;
+  body.function = function;
+  // Attributes that themselves refer to the caller's attributes are resolved here.
+  std::vector<AttributeView> given;
+  for (const AttributeView& a : node.attributes) {
+    AttributeView resolved = a;
+    if (!a.reference.empty()) {
+      const AttributeView* found = nullptr;
+      if (scope->call_attributes != nullptr) {
+        for (const AttributeView& outer : *scope->call_attributes) {
+          if (outer.name == a.reference) found = &outer;
+        }
+      }
+      if (found == nullptr) continue;
+      resolved = *found;
+      resolved.name = a.name;
+    }
+    given.push_back(std::move(resolved));
+  }
+  body.call_attributes = &given;
+  for (size_t i = 0; i < function->inputs.size() && i < node.inputs.size(); ++i) {
+    if (node.inputs[i].empty()) continue;
+    const Value v = scope->Find(node.inputs[i]);
+    if (!v.valid()) {
+      if (!failed() && unknown_ops_.empty()) {
+        AddError(node, *scope, opset, InvalidInput("input '{}' is produced by no node, initializer or graph input", node.inputs[i]));
+      }
+      return true;
+    }
+    body.Define(function->inputs[i], v);
+  }
+  body.used.insert(function->outputs.begin(), function->outputs.end());
+  scope->builder().SetNamePrefix(node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]));
+  ConvertNodes(function->nodes, &body);
+  for (size_t i = 0; i < function->outputs.size() && i < node.outputs.size(); ++i) {
+    if (node.outputs[i].empty()) continue;
+    const Value v = body.Find(function->outputs[i]);
+    if (!v.valid()) continue;
+    if (scope->function == nullptr) scope->builder().Rename(v, std::string(node.outputs[i]));
+    scope->Define(node.outputs[i], v);
+  }
+  return true;
+}
+
+Status Importer::ErrorSummary() const {
+  std::vector<std::string> lines;
+  for (const auto& [op, where] : unknown_ops_) {
+    lines.push_back(fmt::format("operator {} is not supported ({} node{}, first '{}')", op, where.first,
+                                where.first == 1 ? "" : "s", where.second));
+  }
+  lines.insert(lines.end(), errors_.begin(), errors_.end());
+  constexpr size_t kShown = 20;
+  std::string text = fmt::format("'{}' cannot be converted, {} problem{}:", options_.model_path, lines.size(), lines.size() == 1 ? "" : "s");
+  for (size_t i = 0; i < lines.size() && i < kShown; ++i) text += "\n  " + lines[i];
+  if (lines.size() > kShown) text += fmt::format("\n  and {} more", lines.size() - kShown);
+  text += "\n  'quantpress ops --format onnx' lists the operators that are supported";
+  return MakeStatus(absl::StatusCode::kUnimplemented, text);
+}
+
+StatusOr<Model> Importer::Run() {
+  const GraphView& graph = *view_.graph;
+  model_.source = mnn::NetSource::ONNX;
+  for (const auto& [key, value] : view_.metadata) model_.metadata.emplace_back(key, value);
+  GraphBuilder builder(&model_.main, &symbols_, ToBuildOptions(options_));
+  Scope scope(&builder, nullptr, &view_.opsets, "");
+  std::unordered_set<std::string_view> weights;
+  for (const TensorView& t : graph.initializers) weights.insert(t.name);
+  for (const SparseTensorView& t : graph.sparse_initializers) weights.insert(t.values.name);
+  for (const ValueView& v : graph.inputs) {
+    if (weights.contains(v.name)) continue;  // an initializer that is also an input is its default value
+    if (!v.is_tensor || TypeOf(v) == ElementType::kUnknown || TypeOf(v) == ElementType::kString) {
+      return Unsupported("'{}': input '{}' is {}; the runtime takes tensors of numbers only", options_.model_path, v.name,
+                         v.is_tensor ? "of type " + OnnxTypeName(v.elem_type) : std::string("no tensor"));
+    }
+    std::optional<Shape> shape = ShapeOf(v);
+    if (shape && !shape->empty() && !IsKnown((*shape)[0]) && options_.batch > 0) (*shape)[0] = options_.batch;
+    scope.Define(v.name, builder.Input(std::string(v.name), TypeOf(v), std::move(shape)));
+  }
+  if (!builder.ok()) return Annotate(builder.TakeStatus(), options_.model_path);
+  ConvertGraph(graph, &scope);
+  if (failed() || !unknown_ops_.empty()) return ErrorSummary();
+  if (graph.outputs.empty()) return InvalidInput("'{}': the graph has no outputs", options_.model_path);
+  for (const ValueView& v : graph.outputs) {
+    const Value found = scope.Find(v.name);
+    if (!found.valid()) return InvalidInput("'{}': output '{}' is produced by no node", options_.model_path, v.name);
+    const Value named = builder.NameOutput(found, std::string(v.name));
+    if (!named.valid()) return Annotate(builder.TakeStatus(), options_.model_path);
+    model_.main.outputs.push_back(builder.Tensor(named));
+    model_.output_names.emplace_back(v.name);
+  }
+  for (std::unique_ptr<Graph>& g : subgraphs_) model_.subgraphs.push_back(std::move(*g));
+  return std::move(model_);
+}
+
+}  // namespace quantpress::graph::onnx

@@ -1,0 +1,48 @@
+// Which ONNX operators can be converted, and by which function. The table is data: `quantpress ops` prints it and
+// docs/operators.md is generated from it.
+#ifndef QUANTPRESS_GRAPH_IMPORT_ONNX_OP_TABLE_H_
+#define QUANTPRESS_GRAPH_IMPORT_ONNX_OP_TABLE_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace quantpress::graph::onnx {
+
+class NodeContext;
+
+// Appends what one node means to the builder and sets its outputs. Errors go through node.Fail().
+using ConvertFunction = void (*)(NodeContext& node);
+
+inline constexpr int kNewest = 1 << 20;
+
+struct OpRow {
+  std::string_view domain;  // "" for the standard operators
+  std::string_view op;
+  int first_version;        // opset versions that the function understands, inclusive
+  int last_version;
+  ConvertFunction function;
+  std::string_view note;    // limits, or how it is built; shown to users
+};
+
+// All rows, grouped by family.
+std::vector<OpRow> AllOps();
+// The row for an operator, or null.
+const OpRow* FindOp(std::string_view domain, std::string_view op, int64_t version);
+
+// One function per family file in ops/.
+std::span<const OpRow> ElementwiseOps();
+std::span<const OpRow> ActivationOps();
+std::span<const OpRow> ConvolutionOps();
+std::span<const OpRow> PoolingOps();
+std::span<const OpRow> NormalizationOps();
+std::span<const OpRow> ShapeOps();
+std::span<const OpRow> IndexingOps();
+std::span<const OpRow> ReductionOps();
+std::span<const OpRow> MatrixOps();
+std::span<const OpRow> ResizeOps();
+
+}  // namespace quantpress::graph::onnx
+
+#endif  // QUANTPRESS_GRAPH_IMPORT_ONNX_OP_TABLE_H_
