@@ -314,6 +314,13 @@ Value GraphBuilder::Opaque(Value v, std::optional<Shape> shape) {
   return v;
 }
 
+void GraphBuilder::RecordShapes() {
+  graph_->shapes.resize(graph_->tensors.size());
+  for (const ValueInfo& info : values_) {
+    if (info.tensor >= 0 && info.shape) graph_->shapes[static_cast<size_t>(info.tensor)] = info.shape;
+  }
+}
+
 Value GraphBuilder::Capture(Value outer) {
   if (!outer.valid() || parent_ == nullptr) return {};
   for (const auto& [from, to] : captures_) {

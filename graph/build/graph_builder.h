@@ -100,6 +100,9 @@ class GraphBuilder {
   // Forgets shape knowledge, for values that change from one loop iteration to the next.
   Value Opaque(Value v, std::optional<Shape> shape);
 
+  // Copies what is known of shapes into the graph, for the passes. Call it when the graph is complete.
+  void RecordShapes();
+
   // Index of the value's tensor in the graph; emits a Const op for a constant, captures a value of the enclosing graph.
   int Tensor(Value v);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -64,6 +65,9 @@ struct Graph {
   std::vector<Op> ops;
   std::vector<int> inputs;            // subgraphs only: tensor indexes
   std::vector<int> outputs;           // subgraphs: tensor indexes; main graph: resolved from output_names where possible
+  // Shapes as far as an importer knows them, by tensor index: a negative entry is a size that only a run knows. May be
+  // shorter than `tensors`; passes that add tensors need not fill it.
+  std::vector<std::optional<std::vector<int64_t>>> shapes;
   std::vector<std::unique_ptr<mnn::TensorDescribeT>> tensor_describes;  // extraTensorDescribe, kept as found
 };
 

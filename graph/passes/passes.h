@@ -1,0 +1,22 @@
+// The passes by name. What each may assume is said here; what it does, in its file.
+#ifndef QUANTPRESS_GRAPH_PASSES_PASSES_H_
+#define QUANTPRESS_GRAPH_PASSES_PASSES_H_
+
+#include "dispatch/status.h"
+#include "graph/convert.h"
+#include "graph/ir/model.h"
+
+namespace quantpress::graph {
+
+// Every pass needs ops in execution order and leaves them so. None renames or removes a graph output.
+
+Status RemoveIdentities(Graph& graph, const ImportOptions& options);   // Identity ops that carry no output name
+Status FoldScaleIntoConv(Graph& graph, const ImportOptions& options);  // Conv -> Scale, one user
+Status FuseConvBias(Graph& graph, const ImportOptions& options);       // Conv [-> Reshape] -> Add of a channel constant
+Status FuseActivation(Graph& graph, const ImportOptions& options);     // Conv -> ReLU / ReLU6
+Status AssignLayouts(Graph& graph, const ImportOptions& options);      // inserts ConvertTensor; run once, last
+Status RemoveDeadOps(Graph& graph, const ImportOptions& options);      // ops and tensors that nobody needs
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_PASSES_PASSES_H_
