@@ -70,6 +70,13 @@ struct Plan {
   std::vector<WeightPlan> weights;  // in graph order, main graph first
 };
 
+// Bytes in front of the packed indexes of a quantized payload: dimensions (16 bits each, or 32 where one is beyond 65535), and the
+// table of all codes.
+constexpr bool HasWideHeader(uint64_t groups, uint64_t group_size) { return groups > 65535 || group_size > 65535; }
+constexpr uint64_t PayloadHeaderBytes(uint64_t groups, uint64_t group_size, int bits) {
+  return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2) + 1 + (uint64_t{1} << bits);
+}
+
 // Decides storage, block and sizes for one layer. Errors: bits outside {0, 2..8}, scale_bits not 16 or 32, a block that does not
 // fit under BlockPolicy::kError (names the layer and lists fitting sizes).
 StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometry, const WeightRequest& request,

@@ -19,8 +19,8 @@ namespace quantpress::graph {
 // A vector of an op's parameter table that is too big to live in it. The table's own vector stays empty; the exporter
 // writes the data straight to its place in the file.
 enum class BulkField : uint8_t {
-  kWeight,         // Convolution2D.weight or InnerProduct.weight       float32
-  kBias,           // Convolution2D.bias or InnerProduct.bias           float32
+  kWeight,         // weight of Convolution2D, Convolution3D, InnerProduct   float32
+  kBias,           // bias of the same                                       float32
   kQuanBuffer,     // Convolution2D.quanParameter.buffer                bytes
   kQuanAlpha,      // Convolution2D.quanParameter.alpha                 float32
   kQuanAlphaFp16,  // Convolution2D.quanParameter.alphaFp16             uint16
@@ -30,12 +30,14 @@ enum class BulkField : uint8_t {
   kBlobInt8s,      // Blob.int8s
   kBlobUint8s,     // Blob.uint8s (also half and bfloat16 data)
   kBlobInt64s,     // Blob.int64s
+  kInt8Weight,     // Convolution2D.symmetricQuan.weight                bytes (models with int8 activations)
 };
 
 // Bytes to copy as they are, or float32 elements to be computed (and perhaps quantized).
 struct Bulk {
   BulkField field;
   std::variant<Bytes, TensorSourcePtr> data;
+  uint32_t member = 0;  // FusedLinear: which of its convolutions
 };
 
 // One operator. Parameter tables are the generated object types of graph/schema/mnn.fbs.

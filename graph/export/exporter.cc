@@ -1,0 +1,105 @@
+#include "graph/export/exporter.h"
+
+#include <cmath>
+
+#include "graph/export/fill.h"
+
+namespace quantpress::graph {
+namespace {
+
+constexpr char kExternalSuffix[] = ".weight";
+
+struct Paths {
+  std::string model;
+  std::string weights;
+};
+
+// The files that the source consists of must not be written over while they are mapped.
+Status CheckNotSource(const std::string& output, const ImportOptions& source) {
+  for (const std::string& input : {source.model_path, source.model_path + kExternalSuffix, source.prototxt_path}) {
+    if (!input.empty() && IsSameFile(output, input)) {
+      return InvalidInput("output '{}' is the source file '{}' itself; give another output path", output, input);
+    }
+  }
+  return {};
+}
+
+StatusOr<Paths> OutputPaths(const ConvertOptions& options) {
+  Paths paths;
+  QP_ASSIGN_OR_RETURN(paths.model, ResolveOutputPath(options.output.output_path));
+  QP_RETURN_IF_ERROR(CheckNotSource(paths.model, options.import));
+  paths.weights = paths.model + kExternalSuffix;
+  return paths;
+}
+
+StatusOr<Layout> ChooseLayout(Model* model, Lowered* lowered, bool external, ConvertResult* result) {
+  StatusOr<Layout> layout = LayOut(model, lowered, external);
+  if (layout.ok() || layout.status().code() != absl::StatusCode::kOutOfRange || external) return layout;
+  result->notes.push_back("the model would be bigger than the 2 GiB of one file: weights go to the external weight file");
+  return LayOut(model, lowered, true);
+}
+
+// The limits of the runtime's own verification hold for what it will read.
+Status Verify(const std::string& path) {
+  QP_ASSIGN_OR_RETURN(const Bytes file, MapFile(path));
+  flatbuffers::Verifier verifier(file.data, file.size, 64, 1000000);
+  if (mnn::VerifyNetBuffer(verifier)) return {};
+  return Unsupported("the finished model does not pass verification; it may have more than 1,000,000 tables");
+}
+
+LayerReport Report(size_t plan_index, const dispatch::ErrorStats& stats) {
+  LayerReport report;
+  report.plan_index = plan_index;
+  report.rmse = std::sqrt(stats.sum_squared_error / static_cast<double>(stats.count));
+  report.sqnr_db = stats.sum_squared_error > 0 ? 10 * std::log10(stats.sum_squared_weight / stats.sum_squared_error)
+                                               : std::numeric_limits<double>::infinity();
+  report.max_error = stats.max_absolute_error;
+  const double norm = std::sqrt(stats.sum_squared_weight) * std::sqrt(stats.sum_squared_decoded);
+  report.cosine = norm > 0 ? stats.dot / norm : 1;
+  return report;
+}
+
+void ApplyOptions(const ExportOptions& options, Model* model) {
+  if (!options.biz_code.empty()) model->biz_code = options.biz_code;
+  if (!options.auth_code.empty()) model->auth_code = options.auth_code;
+}
+
+}  // namespace
+
+Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions& options, const ConvertHooks& hooks,
+                   ConvertResult* result) {
+  QP_ASSIGN_OR_RETURN(const Paths paths, OutputPaths(options));
+  ApplyOptions(options.output, &model);
+  QP_ASSIGN_OR_RETURN(Lowered lowered, LowerModel(&model, plan));
+  QP_ASSIGN_OR_RETURN(const Layout layout,
+                      ChooseLayout(&model, &lowered, options.output.save_external_data, result));
+
+  std::unique_ptr<OutputFile> weights;
+  if (layout.external_bytes > 0) {
+    QP_RETURN_IF_ERROR(ResolveOutputPath(paths.weights).status());
+    QP_RETURN_IF_ERROR(CheckNotSource(paths.weights, options.import));
+    QP_ASSIGN_OR_RETURN(weights, OutputFile::Create(paths.weights, layout.external_bytes));
+  }
+  QP_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(paths.model, layout.model_bytes));
+
+  FillOptions fill;
+  fill.policy = {options.import.align_denormals, options.quantize.nonfinite};
+  fill.statistics = options.statistics;
+  fill.budget = options.budget;
+  QP_ASSIGN_OR_RETURN(const std::vector<dispatch::ErrorStats> stats,
+                      Fill(layout, lowered, plan, fill, hooks, *file, weights.get()));
+  QP_RETURN_IF_ERROR(Verify(file->temporary_path()));
+  if (weights != nullptr) QP_RETURN_IF_ERROR(weights->Sync());
+  QP_RETURN_IF_ERROR(file->Sync());
+  if (hooks.cancellation != nullptr && hooks.cancellation->cancelled()) return Cancelled();
+  QP_RETURN_IF_ERROR(Commit(file.get(), weights.get()));
+
+  result->output_bytes = layout.model_bytes + layout.external_bytes;
+  result->external = weights != nullptr;
+  for (size_t i = 0; i < stats.size(); ++i) {
+    if (stats[i].count > 0) result->layers.push_back(Report(i, stats[i]));
+  }
+  return {};
+}
+
+}  // namespace quantpress::graph

@@ -1,0 +1,246 @@
+#include "graph/export/fill.h"
+
+#include <atomic>
+#include <cmath>
+
+#include "graph/export/fill_tasks.h"
+#include "kernels/half.h"
+
+namespace quantpress::graph {
+namespace {
+
+using dispatch::ErrorStats;
+using dispatch::WeightPlan;
+
+template <typename T>
+std::span<const uint8_t> AsBytes(const T* data, uint64_t count) {
+  return {reinterpret_cast<const uint8_t*>(data), count * sizeof(T)};
+}
+
+// Hands out the parts of a task's scratch memory.
+class ScratchParts {
+ public:
+  explicit ScratchParts(std::span<std::byte> memory) : memory_(memory) {}
+  template <typename T>
+  std::span<T> Take(uint64_t bytes) {
+    T* const data = reinterpret_cast<T*>(memory_.data());
+    memory_ = memory_.subspan(ScratchSizes::Align(bytes));
+    return {data, bytes / sizeof(T)};
+  }
+
+ private:
+  std::span<std::byte> memory_;
+};
+
+void AddErrors(const float* weights, const uint16_t* halves, size_t count, ErrorStats* stats) {
+  ErrorStats sum;
+  sum.count = count;
+  for (size_t i = 0; i < count; ++i) {
+    const double weight = static_cast<double>(weights[i]);
+    const double decoded = static_cast<double>(kernels::FloatFromHalf(halves[i]));
+    const double error = std::fabs(decoded - weight);
+    sum.sum_squared_error += error * error;
+    sum.sum_squared_weight += weight * weight;
+    sum.sum_squared_decoded += decoded * decoded;
+    sum.sum_absolute_error += error;
+    sum.max_absolute_error = std::max(sum.max_absolute_error, error);
+    sum.dot += weight * decoded;
+  }
+  stats->Merge(sum);
+}
+
+class Filler {
+ public:
+  Filler(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan, const FillOptions& options,
+         const OutputFile& model, const OutputFile* weights)
+      : layout_(layout),
+        lowered_(lowered),
+        plan_(plan),
+        options_(options),
+        model_(model),
+        weights_(weights),
+        tasks_(CutJobs(lowered, plan)),
+        stats_(options.statistics ? tasks_.size() : 0) {}
+
+  Status Run(const ConvertHooks& hooks) {
+    QP_RETURN_IF_ERROR(WriteFixedParts());
+    uint64_t total = 0;
+    for (const FillTask& task : tasks_) total += task.weights;
+    std::atomic<uint64_t> done{0};
+    dispatch::TaskList list;
+    list.count = tasks_.size();
+    list.scratch_bytes = [this](size_t i) { return Sizes(tasks_[i]).total(); };
+    list.run = [this](size_t i, std::span<std::byte> scratch) { return RunTask(i, scratch); };
+    dispatch::RunHooks run_hooks;
+    run_hooks.cancellation = hooks.cancellation;
+    if (hooks.on_progress) {
+      run_hooks.on_done = [&](size_t i) { hooks.on_progress(done += tasks_[i].weights, total); };
+    }
+    return dispatch::RunTasks(list, options_.budget, run_hooks);
+  }
+
+  // Task results added up in task order, so that the sums do not depend on timing.
+  std::vector<ErrorStats> Statistics() const {
+    std::vector<ErrorStats> sums(plan_.weights.size());
+    for (size_t i = 0; i < stats_.size(); ++i) {
+      const auto& work = lowered_.jobs[tasks_[i].job].work;
+      if (const auto* quantize = std::get_if<QuantizeJob>(&work)) sums[quantize->plan_index].Merge(stats_[i]);
+      if (const auto* half = std::get_if<HalfJob>(&work)) sums[half->plan_index].Merge(stats_[i]);
+    }
+    return sums;
+  }
+
+ private:
+  const BulkVector& VectorOf(const Job& job) const { return lowered_.vectors[job.vector]; }
+  ScratchSizes Sizes(const FillTask& task) const {
+    const Job& job = lowered_.jobs[task.job];
+    return ScratchOf(task, job, VectorOf(job), plan_);
+  }
+
+  Status Write(const BulkVector& vector, uint64_t offset, std::span<const uint8_t> bytes) const {
+    return (vector.external ? *weights_ : model_).Write(vector.offset + offset, bytes);
+  }
+
+  // Metadata, the length word of every vector, and the headers of quantized payloads.
+  Status WriteFixedParts() const {
+    QP_RETURN_IF_ERROR(model_.Write(0, layout_.metadata));
+    for (const BulkVector& vector : lowered_.vectors) {
+      if (vector.external) continue;
+      const auto length = static_cast<uint32_t>(vector.bytes / vector.width);
+      QP_RETURN_IF_ERROR(model_.Write(vector.offset - sizeof(length), AsBytes(&length, 1)));
+    }
+    for (const Job& job : lowered_.jobs) {
+      const auto* quantize = std::get_if<QuantizeJob>(&job.work);
+      if (quantize == nullptr) continue;
+      QP_RETURN_IF_ERROR(Write(VectorOf(job), 0, Header(plan_.weights[quantize->plan_index])));
+    }
+    return {};
+  }
+
+  static std::vector<uint8_t> Header(const WeightPlan& plan) {
+    std::vector<uint8_t> header = {2};
+    const int width = dispatch::HasWideHeader(plan.groups, plan.group_size) ? 4 : 2;
+    for (const uint64_t dim : {plan.groups, plan.group_size}) {
+      for (int i = 0; i < width; ++i) header.push_back(static_cast<uint8_t>(dim >> (8 * i)));
+    }
+    header.push_back(static_cast<uint8_t>(1u << plan.coding.bits));  // 256 is written as 0
+    for (int code = kernels::CodeMin(plan.coding.bits); code <= kernels::CodeMax(plan.coding.bits); ++code) {
+      header.push_back(static_cast<uint8_t>(code));
+    }
+    return header;
+  }
+
+  Status RunTask(size_t index, std::span<std::byte> scratch) {
+    const FillTask& task = tasks_[index];
+    const Job& job = lowered_.jobs[task.job];
+    ErrorStats* const stats = stats_.empty() ? nullptr : &stats_[index];
+    if (const auto* copy = std::get_if<CopyJob>(&job.work)) {
+      return Write(VectorOf(job), task.begin, {copy->bytes.data + task.begin, task.count});
+    }
+    if (const auto* floats = std::get_if<FloatJob>(&job.work)) return RunFloats(task, job, *floats, scratch);
+    if (const auto* half = std::get_if<HalfJob>(&job.work)) return RunHalf(task, job, *half, scratch, stats);
+    if (const auto* ints = std::get_if<IntJob>(&job.work)) return RunInts(task, job, *ints, scratch);
+    return RunQuantize(task, job, std::get<QuantizeJob>(job.work), scratch, stats);
+  }
+
+  WeightPolicy PolicyFor(bool is_weight) const {
+    if (is_weight) return options_.policy;
+    return {false, dispatch::NonFinitePolicy::kError};
+  }
+
+  Status RunFloats(const FillTask& task, const Job& job, const FloatJob& work, std::span<std::byte> scratch) const {
+    ScratchParts parts(scratch);
+    QP_ASSIGN_OR_RETURN(const float* values,
+                        ReadWeights(*work.source, task.begin, task.count, PolicyFor(work.is_weight), work.is_weight,
+                                    parts.Take<float>(Sizes(task).floats), job.layer));
+    return Write(VectorOf(job), task.begin * sizeof(float), AsBytes(values, task.count));
+  }
+
+  Status RunHalf(const FillTask& task, const Job& job, const HalfJob& work, std::span<std::byte> scratch,
+                 ErrorStats* stats) const {
+    const ScratchSizes sizes = Sizes(task);
+    ScratchParts parts(scratch);
+    const auto floats = parts.Take<float>(sizes.floats);
+    const auto halves = parts.Take<uint16_t>(sizes.output);
+    QP_ASSIGN_OR_RETURN(const float* values, ReadWeights(*work.source, task.begin, task.count, PolicyFor(work.is_weight),
+                                                         work.is_weight, floats, job.layer));
+    kernels::FloatToHalf(values, task.count, kernels::HalfOverflow::kClamp, halves.data());
+    // Constants may hold infinities on purpose (attention masks).
+    if (!work.is_weight && kernels::FindNonFinite(values, task.count) != kernels::kNoNonFinite) {
+      for (size_t i = 0; i < task.count; ++i) {
+        if (std::isinf(values[i])) halves[i] = kernels::HalfFromFloat(values[i], kernels::HalfOverflow::kInfinity);
+      }
+      stats = nullptr;
+    }
+    if (stats != nullptr) AddErrors(values, halves.data(), task.count, stats);
+    return Write(VectorOf(job), task.begin * sizeof(uint16_t), AsBytes(halves.data(), task.count));
+  }
+
+  Status RunInts(const FillTask& task, const Job& job, const IntJob& work, std::span<std::byte> scratch) const {
+    const ScratchSizes sizes = Sizes(task);
+    const BulkVector& vector = VectorOf(job);
+    ScratchParts parts(scratch);
+    const auto values = parts.Take<int64_t>(sizes.floats);
+    const auto out = parts.Take<uint8_t>(sizes.output);
+    work.source->ReadInts(task.begin, values);
+    const int bits = static_cast<int>(vector.width) * 8;
+    const int64_t low = work.is_unsigned ? 0 : bits == 64 ? INT64_MIN : -(int64_t{1} << (bits - 1));
+    const int64_t high = bits == 64 ? INT64_MAX : (int64_t{1} << (work.is_unsigned ? bits : bits - 1)) - 1;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const int64_t value = std::clamp(values[i], low, high);
+      std::memcpy(out.data() + i * vector.width, &value, vector.width);  // little-endian
+    }
+    return Write(vector, task.begin * vector.width, out);
+  }
+
+  Status RunQuantize(const FillTask& task, const Job& job, const QuantizeJob& work, std::span<std::byte> scratch,
+                     ErrorStats* stats) const {
+    const WeightPlan& plan = plan_.weights[work.plan_index];
+    const uint64_t begin = task.begin * plan.group_size, count = task.count * plan.group_size;
+    const ScratchSizes sizes = Sizes(task);
+    ScratchParts parts(scratch);
+    const auto floats = parts.Take<float>(sizes.floats);
+    const auto packed = parts.Take<uint8_t>(sizes.output);
+    const auto alpha = parts.Take<std::byte>(sizes.alpha);
+    const auto quantizer = parts.Take<std::byte>(sizes.quantizer);
+    QP_ASSIGN_OR_RETURN(const float* values,
+                        ReadWeights(*work.source, begin, count, options_.policy, false, floats, job.layer));
+    dispatch::RunOutput out;
+    out.packed = packed.data();
+    out.stats = stats;
+    const uint64_t alpha_width = plan.coding.half_scales ? sizeof(uint16_t) : sizeof(float);
+    if (plan.coding.half_scales) {
+      out.alpha_half = reinterpret_cast<uint16_t*>(alpha.data());
+    } else {
+      out.alpha = reinterpret_cast<float*>(alpha.data());
+    }
+    const size_t bad = dispatch::QuantizeRun(plan.coding, values, task.count, plan.group_size, quantizer, out);
+    if (bad != dispatch::kNoNonFinite) return NonFiniteError(job.layer, begin + bad, values[bad]);
+    const uint64_t entry = alpha_width * dispatch::AlphaCount(plan.coding.method, 1);
+    QP_RETURN_IF_ERROR(Write(lowered_.vectors[work.alpha], task.begin * entry,
+                             {reinterpret_cast<const uint8_t*>(alpha.data()), task.count * entry}));
+    const uint64_t header = dispatch::PayloadHeaderBytes(plan.groups, plan.group_size, plan.coding.bits);
+    return Write(VectorOf(job), header + begin * static_cast<uint64_t>(plan.coding.bits) / 8, packed);
+  }
+
+  const Layout& layout_;
+  const Lowered& lowered_;
+  const dispatch::Plan& plan_;
+  const FillOptions& options_;
+  const OutputFile& model_;
+  const OutputFile* weights_;
+  std::vector<FillTask> tasks_;
+  std::vector<ErrorStats> stats_;  // per task
+};
+
+}  // namespace
+
+StatusOr<std::vector<dispatch::ErrorStats>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+                                                 const FillOptions& options, const ConvertHooks& hooks,
+                                                 const OutputFile& model, const OutputFile* weights) {
+  Filler filler(layout, lowered, plan, options, model, weights);
+  QP_RETURN_IF_ERROR(filler.Run(hooks));
+  return filler.Statistics();
+}
+
+}  // namespace quantpress::graph

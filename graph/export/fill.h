@@ -1,0 +1,28 @@
+// Third step of an export: the data of all bulk vectors, in parallel.
+#ifndef QUANTPRESS_GRAPH_EXPORT_FILL_H_
+#define QUANTPRESS_GRAPH_EXPORT_FILL_H_
+
+#include <vector>
+
+#include "graph/export/layout.h"
+#include "graph/export/output_file.h"
+#include "graph/export/weight_reader.h"
+
+namespace quantpress::graph {
+
+struct FillOptions {
+  WeightPolicy policy;
+  bool statistics = true;
+  dispatch::Budget budget;
+};
+
+// Writes metadata, length words and all data. Jobs are cut into pieces of about 256k elements; the cut depends on the
+// model and the plan only. Returns the errors of each plan entry that has statistics (count 0: none). Errors: those of reading
+// weights and of writing, cancellation.
+StatusOr<std::vector<dispatch::ErrorStats>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+                                                 const FillOptions& options, const ConvertHooks& hooks,
+                                                 const OutputFile& model, const OutputFile* weights);
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_EXPORT_FILL_H_

@@ -1,0 +1,123 @@
+// What happens to every weight tensor of a model.
+#include "graph/convert.h"
+#include "graph/import/mnn/coded_weight.h"
+#include "graph/weights.h"
+
+namespace quantpress::graph {
+namespace {
+
+using dispatch::Storage;
+using dispatch::WeightPlan;
+using dispatch::WeightRequest;
+
+constexpr char kCommandLine[] = "command line";
+
+// Stored as it is in the source: `bytes` before and after.
+WeightPlan Kept(const Op& op, const dispatch::WeightGeometry& geometry, const QuantizeOptions& options, uint64_t bytes,
+                std::string reason) {
+  WeightPlan plan;
+  plan.layer = op.name;
+  plan.geometry = geometry;
+  plan.request = options.request;
+  plan.storage = Storage::kAsIs;
+  plan.reason = std::move(reason);
+  plan.bytes_before = plan.bytes_after = bytes;
+  return plan;
+}
+
+bool AsksForChange(const WeightRequest& request) { return request.bits > 0 || request.fp16; }
+
+// Float storage, or half where asked, of weights that cannot be quantized; a note where quantization was asked for.
+StatusOr<WeightPlan> NotQuantized(const Op& op, const dispatch::WeightGeometry& geometry, const QuantizeOptions& options,
+                                  const std::string& why, bool is_layer) {
+  WeightRequest request = options.request;
+  request.bits = 0;
+  QP_ASSIGN_OR_RETURN(WeightPlan plan,
+                      dispatch::PlanWeight(op.name, geometry, request, options.block_policy,
+                                           request.fp16 ? "--fp16" : why));
+  plan.request = options.request;
+  if (is_layer && options.request.bits > 0) plan.note = fmt::format("not quantized: {}", why);
+  return plan;
+}
+
+StatusOr<WeightPlan> PlanFloats(const Op& op, const WeightView& view, uint64_t elements, const QuantizeOptions& options) {
+  QP_ASSIGN_OR_RETURN(const dispatch::WeightGeometry geometry, GeometryOf(op, elements));
+  if (options.request.bits > 0 && IsGroupedConvolution(op)) {
+    return NotQuantized(op, geometry, options,
+                        "the runtime computes grouped convolutions wrongly from quantized weights in low-memory mode", true);
+  }
+  if (view.form == WeightForm::kHalf && options.request.bits == 0) {
+    return Kept(op, geometry, options, view.stored_bytes, "half in the source");
+  }
+  return dispatch::PlanWeight(op.name, geometry, options.request, options.block_policy,
+                              AsksForChange(options.request) ? kCommandLine : "no quantization asked");
+}
+
+StatusOr<WeightPlan> PlanCoded(const Op& op, const WeightView& view, const QuantizeOptions& options) {
+  dispatch::WeightGeometry geometry;
+  geometry.op_type = mnn::EnumNameOpType(op.type);
+  const StatusOr<CodedWeight> coded = ParseCodedWeight(op);
+  if (coded.ok()) {
+    if (const auto exact = GeometryOf(op, coded->elements); exact.ok()) geometry = *exact;
+  }
+  if (options.requantize && AsksForChange(options.request)) {
+    QP_RETURN_IF_ERROR(coded.status());
+    QP_ASSIGN_OR_RETURN(WeightPlan plan, PlanFloats(op, view, coded->elements, options));
+    if (plan.reason == kCommandLine) plan.reason = "--requantize";
+    return plan;
+  }
+  WeightPlan plan = Kept(op, geometry, options, view.stored_bytes, "already quantized");
+  if (AsksForChange(options.request)) plan.note = "already quantized: left as it is; --requantize decodes it and quantizes it again";
+  return plan;
+}
+
+StatusOr<WeightPlan> PlanOp(const Op& op, const WeightView& view, const QuantizeOptions& options) {
+  switch (view.form) {
+    case WeightForm::kFloat:
+    case WeightForm::kHalf: return PlanFloats(op, view, view.elements, options);
+    case WeightForm::kCoded: return PlanCoded(op, view, options);
+    case WeightForm::kInt8Model: {
+      dispatch::WeightGeometry geometry;
+      geometry.op_type = mnn::EnumNameOpType(op.type);
+      geometry.rows = 1;
+      geometry.input_channels = view.elements;
+      WeightPlan plan = Kept(op, geometry, options, view.stored_bytes, "computes with int8 activations");
+      if (AsksForChange(options.request)) plan.note = "left as it is: the layer computes with int8 activations";
+      return plan;
+    }
+    case WeightForm::kFullyConnected: {
+      QP_ASSIGN_OR_RETURN(const dispatch::WeightGeometry geometry, GeometryOf(op, view.elements));
+      QuantizeOptions float_only = options;
+      float_only.request.fp16 = false;
+      return NotQuantized(op, geometry, float_only, "the runtime reads only float weights of InnerProduct", true);
+    }
+    case WeightForm::kConstant: {
+      QP_ASSIGN_OR_RETURN(const dispatch::WeightGeometry geometry, GeometryOf(op, view.elements));
+      return NotQuantized(op, geometry, options, "constant", false);
+    }
+  }
+  return InvalidInput("layer '{}': unknown weight form", op.name);
+}
+
+Status PlanGraph(const Graph& graph, const QuantizeOptions& options, dispatch::Plan* plan) {
+  for (const Op& op : graph.ops) {
+    const std::optional<WeightView> view = ViewWeight(op);
+    if (!view.has_value()) continue;
+    QP_ASSIGN_OR_RETURN(WeightPlan weight, PlanOp(op, *view, options));
+    weight.subgraph = graph.name;
+    weight.bytes_before = view->stored_bytes;
+    plan->weights.push_back(std::move(weight));
+  }
+  return {};
+}
+
+}  // namespace
+
+StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options) {
+  dispatch::Plan plan;
+  QP_RETURN_IF_ERROR(PlanGraph(model.main, options, &plan));
+  for (const Graph& graph : model.subgraphs) QP_RETURN_IF_ERROR(PlanGraph(graph, options, &plan));
+  return plan;
+}
+
+}  // namespace quantpress::graph
