@@ -104,10 +104,15 @@ class Net:
     def op_types(self):
         return [op.scalar(5, "i") for op in self.ops]
 
-    def convolutions(self):
-        """-> {name: Convolution} of every convolution that has weights of its own"""
+    def convolution_names(self):
+        return [op.text(3) for op in self.ops if op.scalar(5, "i") in CONVOLUTIONS]
+
+    def convolutions(self, names=None):
+        """-> {name: Convolution} of every convolution (of those in `names`) that has weights of its own"""
         found = {}
         for op in self.ops:
+            if names is not None and op.text(3) not in names:
+                continue
             if op.scalar(5, "i") in CONVOLUTIONS and op.scalar(1, "B") == CONVOLUTION_2D:
                 decoded = self.decode(op)
                 if decoded:
