@@ -226,7 +226,7 @@ def memory(args):
     rows = []
     for name, options in (("4 bit, block 64, HQQ", HQQ), ("8 bit", ["--weightQuantBits", "8"]), ("float", [])):
         target = folder / "large.mnn"
-        found = measure(ours(Case(name, source, options), target, 2, "--memory", str(args.memory)))
+        found = measure(ours(Case(name, source, options), target, 2, "--memory", f"{args.memory}M"))
         outside = pathlib.Path(f"{target}.weight")
         rows.append(
             {

@@ -25,6 +25,23 @@ install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
 install(CODE "file(CREATE_LINK quantpress
                    \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/MNNConvert\" SYMBOLIC)")
 
+# The manual page and the shells' completions come from the program's own table of options.
+set(manual_files)
+function(quantpress_generated_text kind name destination)
+  set(file ${PROJECT_BINARY_DIR}/manual/${name})
+  add_custom_command(OUTPUT ${file}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/manual
+    COMMAND quantpress_cli generate ${kind} > ${file}
+    DEPENDS quantpress_cli VERBATIM)
+  install(FILES ${file} DESTINATION ${destination})
+  set(manual_files ${manual_files} ${file} PARENT_SCOPE)
+endfunction()
+quantpress_generated_text(man quantpress.1 ${CMAKE_INSTALL_MANDIR}/man1)
+quantpress_generated_text(bash quantpress ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+quantpress_generated_text(zsh _quantpress ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+quantpress_generated_text(fish quantpress.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+add_custom_target(quantpress_manual ALL DEPENDS ${manual_files})
+
 # Debian's names of the architectures.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   set(architecture arm64)
