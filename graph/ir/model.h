@@ -37,7 +37,8 @@ enum class BulkField : uint8_t {
 struct Bulk {
   BulkField field;
   std::variant<Bytes, TensorSourcePtr> data;
-  uint32_t member = 0;  // FusedLinear: which of its convolutions
+  uint32_t member = 0;    // FusedLinear: which of its convolutions
+  bool external = false;  // found in the source's external weight file (for reports)
 };
 
 // One operator. Parameter tables are the generated object types of graph/schema/mnn.fbs.

@@ -111,7 +111,21 @@ Status ReadSubgraph(const mnn::SubGraphProto& in, const Bytes& file, ExternalFil
   return CheckIndexes(what, graph->outputs, graph->tensors.size(), false);
 }
 
+// The main graph's outputs: those named by the file, else (as the runtime does) every tensor that is computed and never read.
 void ResolveOutputs(Model* model) {
+  if (model->output_names.empty()) {
+    std::vector<int> state(model->main.tensors.size(), 0);  // 1: computed, 2: read
+    for (const Op& op : model->main.ops) {
+      for (const int out : op.outputs) state[static_cast<size_t>(out)] |= IsData(op.type) ? 0 : 1;
+      for (const int in : op.inputs) {
+        if (in >= 0) state[static_cast<size_t>(in)] |= 2;
+      }
+    }
+    for (size_t i = 0; i < state.size(); ++i) {
+      if (state[i] == 1) model->main.outputs.push_back(static_cast<int>(i));
+    }
+    return;
+  }
   std::unordered_map<std::string, int> index;
   for (size_t i = 0; i < model->main.tensors.size(); ++i) index.emplace(model->main.tensors[i], static_cast<int>(i));
   for (const std::string& name : model->output_names) {

@@ -15,7 +15,7 @@ void CopyVector(const flatbuffers::Vector<T>* in, std::vector<T>* out) {
 }
 
 void AddBytes(const UnpackContext& context, BulkField field, Bytes bytes) {
-  if (!bytes.empty()) context.bulk->push_back({field, std::move(bytes), context.member});
+  if (!bytes.empty()) context.bulk->push_back({field, std::move(bytes), context.member, false});
 }
 
 Status AddFloats(const UnpackContext& context, BulkField field, Bytes bytes) {
@@ -25,7 +25,7 @@ Status AddFloats(const UnpackContext& context, BulkField field, Bytes bytes) {
   }
   const uint64_t count = bytes.size / sizeof(float);
   QP_ASSIGN_OR_RETURN(TensorSourcePtr source, DenseSource(std::move(bytes), ElementType::kFloat32, count));
-  context.bulk->push_back({field, std::move(source), context.member});
+  context.bulk->push_back({field, std::move(source), context.member, false});
   return {};
 }
 
@@ -79,6 +79,11 @@ Status AddExternalQuan(const UnpackContext& context, const std::vector<Bytes>& r
   if (ranges.size() > 2) QP_RETURN_IF_ERROR(AddFloats(context, BulkField::kBias, ranges[2]));
   if (ranges.size() > 3) AddBytes(context, BulkField::kQuanIndex, ranges[3]);
   return {};
+}
+
+// Marks what came after the first `known` vectors as read from the external file.
+void MarkExternal(const UnpackContext& context, size_t known) {
+  for (size_t i = known; i < context.bulk->size(); ++i) (*context.bulk)[i].external = true;
 }
 
 BulkField FieldOf(mnn::DataType type) {
@@ -153,6 +158,7 @@ Status UnpackConvolution(const mnn::Convolution2D& in, const UnpackContext& cont
   if (!is_external) {
     QP_RETURN_IF_ERROR(AddFloats(context, BulkField::kWeight, View(context, in.weight())));
   } else {
+    const size_t known = context.bulk->size();
     QP_ASSIGN_OR_RETURN(const std::vector<Bytes> ranges, context.external->Ranges(context.op, external));
     if (quan != nullptr) {
       QP_RETURN_IF_ERROR(AddExternalQuan(context, ranges, quan->scaleStorage()));
@@ -160,6 +166,7 @@ Status UnpackConvolution(const mnn::Convolution2D& in, const UnpackContext& cont
       QP_RETURN_IF_ERROR(AddFloats(context, BulkField::kWeight, ranges[0]));
       if (ranges.size() > 1) QP_RETURN_IF_ERROR(AddFloats(context, BulkField::kBias, ranges[1]));
     }
+    MarkExternal(context, known);
   }
   for (const Bulk& bulk : *context.bulk) {
     if (bulk.field == BulkField::kBias && bulk.member == context.member) return {};
@@ -217,6 +224,7 @@ Status UnpackBlob(const mnn::Blob& in, const UnpackContext& context, mnn::BlobT*
   if (IsExternal(external)) {
     QP_ASSIGN_OR_RETURN(const std::vector<Bytes> ranges, context.external->Ranges(context.op, external));
     QP_RETURN_IF_ERROR(AddBlobData(context, FieldOf(out->dataType), ranges[0]));
+    MarkExternal(context, 0);
   } else {
     QP_RETURN_IF_ERROR(AddFloats(context, BulkField::kBlobFloat32s, View(context, in.float32s())));
     AddBytes(context, BulkField::kBlobInt32s, View(context, in.int32s()));
