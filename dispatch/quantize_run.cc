@@ -1,146 +1,232 @@
 #include "dispatch/quantize_run.h"
 
 #include <algorithm>
-#include <cfloat>
+#include <cassert>
 #include <cmath>
+#include <cstring>
 
+#include "dispatch/dequantize_run.h"
+#include "dispatch/error_stats.h"
+#include "kernels/dequantize.h"
+#include "kernels/group_range.h"
 #include "kernels/half.h"
+#include "kernels/hqq.h"
+#include "kernels/pack.h"
+#include "kernels/quantize.h"
 
 namespace quantpress::dispatch {
 namespace {
 
-struct Range {
-  float min, max;
+// Weights whose index bytes are made before they are packed: 64 KB of floats, within the second-level cache.
+constexpr size_t kTileWeights = 16 * 1024;
+// HQQ collects unfinished groups over more of them.
+constexpr size_t kHqqTileWeights = 64 * 1024;
+constexpr size_t kHqqMinGroups = 64;
+constexpr size_t kMaxGroups = 4096;
+constexpr size_t kAlign = 64;
+
+constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+
+// Groups whose scales are computed together. Long groups are coded piece by piece, so this is not bounded by memory.
+size_t GroupsAtOnce(QuantMethod method, size_t groups, size_t group_size) {
+  const size_t fit = method == QuantMethod::kHqq ? std::max(kHqqTileWeights / group_size, kHqqMinGroups)
+                                                 : std::max<size_t>(kTileWeights / group_size, 1);
+  return std::min({fit, kMaxGroups, groups});
+}
+
+// The scratch memory of a run, divided.
+class Scratch {
+ public:
+  Scratch(const CodingSpec& spec, size_t groups, size_t group_size, std::span<std::byte> memory) {
+    const size_t address = reinterpret_cast<uintptr_t>(memory.data());
+    next_ = memory.data() + (kAlign - address % kAlign) % kAlign;
+    const size_t at_once = GroupsAtOnce(spec.method, groups, group_size);
+    min = Take<float>(at_once);
+    max = Take<float>(at_once);
+    scale = Take<float>(at_once);
+    factor = Take<float>(at_once);
+    offset = Take<float>(at_once);
+    indexes = Take<uint8_t>(kTileWeights + 8);
+    decoded = Take<float>(kTileWeights);
+    if (spec.method == QuantMethod::kHqq) hqq = Take<float>(kernels::HqqScratchFloats({spec.bits, at_once, group_size}));
+    assert(next_ <= memory.data() + memory.size());
+  }
+
+  static size_t Bytes(const CodingSpec& spec, size_t groups, size_t group_size) {
+    const size_t at_once = GroupsAtOnce(spec.method, groups, group_size);
+    size_t bytes = kAlign + 5 * RoundUp(at_once * sizeof(float)) + RoundUp(kTileWeights + 8) +
+                   RoundUp(kTileWeights * sizeof(float));
+    if (spec.method == QuantMethod::kHqq) {
+      bytes += RoundUp(kernels::HqqScratchFloats({spec.bits, at_once, group_size}) * sizeof(float));
+    }
+    return bytes;
+  }
+
+  float *min, *max, *scale, *factor, *offset;  // per group; max holds the largest magnitude for symmetric coding
+  uint8_t* indexes;
+  float* decoded;
+  float* hqq = nullptr;
+
+ private:
+  template <typename T>
+  T* Take(size_t count) {
+    T* const result = reinterpret_cast<T*>(next_);
+    next_ += RoundUp(count * sizeof(T));
+    return result;
+  }
+
+  std::byte* next_;
 };
 
-Range FindRange(const float* weights, size_t n) {
-  Range range = {weights[0], weights[0]};
-  for (size_t i = 1; i < n; ++i) {
-    if (weights[i] < range.min) range.min = weights[i];
-    if (weights[i] > range.max) range.max = weights[i];
-  }
-  return range;
+// The minimum as the formula finds it, the first of the smallest weights: which matters where zeros have both signs.
+float FirstMinimum(const float* weights, size_t size, float min) {
+  return min != 0.0f ? min : *std::find(weights, weights + size, 0.0f);
 }
 
-constexpr float kMinScale = 1e-6f;  // at or below it a group has only "zero" codes
-constexpr int kHqqIterations = 20;
-
-float HqqOffset(const float* weights, size_t n, float max_index, float scale, float offset) {
-  const float step = 1.0f / scale;
-  for (int iteration = 0; iteration < kHqqIterations; ++iteration) {
-    float sum = 0.0f;
-    for (size_t i = 0; i < n; ++i) {
-      const float index = std::max(0.0f, std::min(max_index, std::round(weights[i] * scale + offset)));
-      const float residual = weights[i] - (index - offset) * step;
-      const float magnitude = std::fabs(residual);
-      const float power =
-          static_cast<float>(std::pow(static_cast<double>(std::max(magnitude, 1e-8f)), static_cast<double>(-0.3f)));
-      const float shrunk = std::copysign(std::max(0.0f, magnitude - 0.1f * power), residual);
-      sum += index - (weights[i] - shrunk) * scale;
-    }
-    offset = sum / static_cast<float>(n);
-  }
-  return offset;
-}
-
-class BitWriter {
+class Run {
  public:
-  BitWriter(uint8_t* out, int bits) : out_(out), bits_(bits) {}
-  void Put(uint32_t index) {
-    pending_ = pending_ << bits_ | index;
-    count_ += bits_;
-    if (count_ >= 8) {
-      count_ -= 8;
-      *out_++ = static_cast<uint8_t>(pending_ >> count_);
+  Run(const CodingSpec& spec, size_t groups, size_t group_size, std::span<std::byte> scratch, const RunOutput& output)
+      : spec_(spec), size_(group_size), scratch_(spec, groups, group_size, scratch), out_(output) {}
+
+  // False if a weight is not finite.
+  bool Groups(const float* weights, size_t groups) {
+    if (!Scales(weights, groups)) return false;
+    StoreAlpha(groups);
+    if (out_.stats != nullptr) {
+      const float low = static_cast<float>(kernels::CodeMin(spec_.bits));
+      for (size_t g = 0; g < groups; ++g) scratch_.offset[g] = scratch_.min[g] - low * scratch_.scale[g];
     }
+    const size_t tile_groups = std::max<size_t>(kTileWeights / size_, 1);
+    for (size_t first = 0; first < groups; first += tile_groups) {
+      const size_t count = std::min(tile_groups, groups - first);
+      if (size_ <= kTileWeights) {
+        Code(weights + first * size_, first, count, size_);
+        continue;
+      }
+      for (size_t at = 0; at < size_; at += kTileWeights) {
+        Code(weights + first * size_ + at, first, 1, std::min(kTileWeights, size_ - at));
+      }
+    }
+    return true;
   }
+
   void Finish() {
-    if (count_ > 0) *out_ = static_cast<uint8_t>(pending_ << (8 - count_));
+    if (carried_ > 0) kernels::PackIndexes(spec_.bits, scratch_.indexes, carried_, out_.packed);
   }
 
  private:
-  uint8_t* out_;
-  int bits_;
-  int count_ = 0;
-  uint32_t pending_ = 0;
-};
+  bool Scales(const float* weights, size_t groups) {
+    const Scratch& s = scratch_;
+    switch (spec_.method) {
+      case QuantMethod::kSymmetric:
+        if (!kernels::GroupMaxAbs(weights, groups, size_, s.max)) return false;
+        kernels::SymmetricScales(spec_.bits, s.max, groups, s.scale);
+        break;
+      case QuantMethod::kAsymmetric:
+        if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+        kernels::AsymmetricScales(spec_.bits, s.min, s.max, groups, s.scale);
+        for (size_t g = 0; g < groups; ++g) s.min[g] = FirstMinimum(weights + g * size_, size_, s.min[g]);
+        break;
+      case QuantMethod::kHqq:
+        if (!kernels::HqqSolve({spec_.bits, groups, size_, spec_.half_scales}, weights, s.hqq, s.min, s.scale,
+                               s.factor)) {
+          return false;
+        }
+        break;
+    }
+    return true;
+  }
 
-float Stored(float value, bool half, uint16_t* bits) {
-  if (!half) return value;
-  *bits = kernels::HalfFromFloat(value);
-  return kernels::FloatFromHalf(*bits);
-}
+  // Writes the scales and, with half_scales, replaces them by what was stored.
+  void StoreAlpha(size_t groups) {
+    const bool asymmetric = IsAsymmetric(spec_.method);
+    if (!spec_.half_scales) {
+      if (!asymmetric) {
+        std::memcpy(out_.alpha, scratch_.scale, groups * sizeof(float));
+        out_.alpha += groups;
+        return;
+      }
+      for (size_t g = 0; g < groups; ++g) {
+        out_.alpha[2 * g] = scratch_.min[g];
+        out_.alpha[2 * g + 1] = scratch_.scale[g];
+      }
+      out_.alpha += 2 * groups;
+      return;
+    }
+    const auto store = [&](float& value) {
+      *out_.alpha_half = kernels::HalfFromFloat(value);
+      value = kernels::FloatFromHalf(*out_.alpha_half++);
+    };
+    for (size_t g = 0; g < groups; ++g) {
+      if (asymmetric) store(scratch_.min[g]);
+      store(scratch_.scale[g]);
+    }
+  }
+
+  // Codes `groups` groups (or one piece of one group) that fit the tile, with the scales from `first` on, and packs them.
+  void Code(const float* weights, size_t first, size_t groups, size_t size) {
+    const size_t count = groups * size;
+    const bool whole_bytes = spec_.bits == 8;
+    uint8_t* const indexes = whole_bytes ? out_.packed : scratch_.indexes + carried_;
+    const kernels::GroupShape shape = {spec_.bits, groups, size, spec_.half_scales};
+    const float* const min = scratch_.min + first;
+    const float* const scale = scratch_.scale + first;
+    switch (spec_.method) {
+      case QuantMethod::kSymmetric:
+        kernels::QuantizeSymmetric(shape, weights, scale, indexes);
+        break;
+      case QuantMethod::kAsymmetric:
+        kernels::QuantizeAsymmetric(shape, weights, min, scale, indexes);
+        break;
+      case QuantMethod::kHqq:
+        kernels::QuantizeHqq(shape, weights, min, scale, scratch_.factor + first, indexes);
+        break;
+    }
+    if (out_.stats != nullptr) {
+      const float* const offset = IsAsymmetric(spec_.method) ? scratch_.offset + first : nullptr;
+      kernels::DequantizeIndexes(indexes, kernels::CodeMin(spec_.bits), groups, size, scale, offset, scratch_.decoded);
+      AddErrorStats(weights, scratch_.decoded, count, out_.stats);
+    }
+    if (whole_bytes) {
+      out_.packed += count;
+      return;
+    }
+    // Eight indexes end on a byte; the rest waits for the next tile.
+    const size_t total = carried_ + count, full = total - total % 8;
+    kernels::PackIndexes(spec_.bits, scratch_.indexes, full, out_.packed);
+    out_.packed += kernels::PackedBytes(full, spec_.bits);
+    carried_ = total - full;
+    std::memmove(scratch_.indexes, scratch_.indexes + full, carried_);
+  }
+
+  const CodingSpec spec_;
+  const size_t size_;
+  const Scratch scratch_;
+  RunOutput out_;  // advances
+  size_t carried_ = 0;
+};
 
 }  // namespace
 
-size_t QuantizeRunScratchBytes(const CodingSpec&, size_t, size_t) { return 256 * 1024; }
+size_t QuantizeRunScratchBytes(const CodingSpec& spec, size_t groups, size_t group_size) {
+  return groups == 0 || group_size == 0 ? 0 : Scratch::Bytes(spec, groups, group_size);
+}
 
 size_t QuantizeRun(const CodingSpec& spec, const float* weights, size_t groups, size_t group_size,
-                   std::span<std::byte>, const RunOutput& output) {
+                   std::span<std::byte> scratch, const RunOutput& output) {
   if (groups == 0 || group_size == 0) return kNoNonFinite;
-  const size_t bad = kernels::FindNonFinite(weights, groups * group_size);
-  if (bad != kNoNonFinite) return bad;
-  const float qmin = static_cast<float>(kernels::CodeMin(spec.bits));
-  const float qmax = static_cast<float>(kernels::CodeMax(spec.bits));
-  const float levels = static_cast<float>(kernels::MaxIndex(spec.bits));
-  BitWriter writer(output.packed, spec.bits);
-  for (size_t g = 0; g < groups; ++g) {
-    const float* w = weights + g * group_size;
-    const Range range = FindRange(w, group_size);
-    float min = 0.0f, scale, inverse = 0.0f;
-    bool hqq = spec.method == QuantMethod::kHqq;
-    if (spec.method == QuantMethod::kSymmetric) {
-      scale = std::max(std::fabs(range.min), std::fabs(range.max)) / qmax;
-    } else {
-      min = range.min;
-      scale = (range.max - range.min) / levels;
-    }
-    uint16_t half_min = 0, half_scale = 0;
-    if (hqq) {
-      float step = std::clamp((range.max - range.min) * (1.0f / levels), 1e-7f, FLT_MAX);
-      step = Stored(step, spec.half_scales, &half_scale);
-      const float s = 1.0f / step;
-      const float offset = HqqOffset(w, group_size, levels, s, s * -range.min);
-      scale = 1.0f / s;
-      min = -(offset * scale);
-      inverse = s;
-    }
-    min = Stored(min, spec.half_scales, &half_min);
-    scale = Stored(scale, spec.half_scales, &half_scale);
-    for (size_t i = 0; i < group_size; ++i) {
-      float code;
-      if (hqq) {
-        code = std::round((w[i] - min) * inverse + qmin);
-      } else if (spec.method == QuantMethod::kSymmetric) {
-        code = scale <= kMinScale ? 0.0f : std::round(w[i] / scale);
-      } else {
-        code = scale <= kMinScale ? qmin : std::round((w[i] - min) / scale) + qmin;
-      }
-      code = std::max(qmin, std::min(qmax, code));
-      writer.Put(static_cast<uint32_t>(static_cast<int>(code) - kernels::CodeMin(spec.bits)));
-      if (output.stats != nullptr) {
-        const float folded = IsAsymmetric(spec.method) ? min - qmin * scale : 0.0f;
-        const double decoded = code * scale + folded, weight = w[i], error = decoded - weight;
-        ErrorStats one = {1, error * error, weight * weight, decoded * decoded, std::fabs(error), std::fabs(error),
-                          weight * decoded};
-        output.stats->Merge(one);
-      }
-    }
-    if (IsAsymmetric(spec.method)) {
-      if (spec.half_scales) {
-        output.alpha_half[2 * g] = half_min;
-        output.alpha_half[2 * g + 1] = half_scale;
-      } else {
-        output.alpha[2 * g] = min;
-        output.alpha[2 * g + 1] = scale;
-      }
-    } else if (spec.half_scales) {
-      output.alpha_half[g] = half_scale;
-    } else {
-      output.alpha[g] = scale;
+  assert(spec.bits >= kernels::kMinBits && spec.bits <= kernels::kMaxBits);
+  assert(scratch.size() >= QuantizeRunScratchBytes(spec, groups, group_size));
+  Run run(spec, groups, group_size, scratch, output);
+  const size_t at_once = GroupsAtOnce(spec.method, groups, group_size);
+  for (size_t first = 0; first < groups; first += at_once) {
+    const size_t count = std::min(at_once, groups - first);
+    if (!run.Groups(weights + first * group_size, count)) {
+      const size_t begin = first * group_size;
+      return begin + kernels::FindNonFinite(weights + begin, count * group_size);
     }
   }
-  writer.Finish();
+  run.Finish();
   return kNoNonFinite;
 }
 

@@ -28,6 +28,13 @@ struct ErrorStats {
   }
 };
 
+// Adds the statistics of `count` weights to *stats. One function per instruction set, each in a file of its own that is
+// compiled with that set's flags: dispatch/error_stats.h chooses.
+extern "C++" void AddErrorStatsSse2(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
+extern "C++" void AddErrorStatsAvx2(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
+extern "C++" void AddErrorStatsAvx512(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
+extern "C++" void AddErrorStatsNeon64(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
+
 }  // namespace quantpress::kernels
 
 #endif  // QUANTPRESS_KERNELS_ERROR_STATS_H_

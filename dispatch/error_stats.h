@@ -1,0 +1,16 @@
+// Error statistics with the instruction set in use.
+#ifndef QUANTPRESS_DISPATCH_ERROR_STATS_H_
+#define QUANTPRESS_DISPATCH_ERROR_STATS_H_
+
+#include <cstddef>
+
+#include "kernels/error_stats.h"
+
+namespace quantpress::dispatch {
+
+// Adds what `decoded` makes of `weights` (count floats each, finite) to *stats.
+void AddErrorStats(const float* weights, const float* decoded, size_t count, kernels::ErrorStats* stats);
+
+}  // namespace quantpress::dispatch
+
+#endif  // QUANTPRESS_DISPATCH_ERROR_STATS_H_

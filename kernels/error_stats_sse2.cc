@@ -1,0 +1,9 @@
+#include "kernels/error_stats.hpp"
+
+namespace quantpress::kernels {
+
+extern "C++" void AddErrorStatsSse2(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
+  AddErrorStats<xsimd::sse2>(weights, decoded, count, stats);
+}
+
+}  // namespace quantpress::kernels

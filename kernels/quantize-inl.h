@@ -1,0 +1,246 @@
+#if defined(QUANTPRESS_KERNELS_QUANTIZE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUANTPRESS_KERNELS_QUANTIZE_INL_H_
+#undef QUANTPRESS_KERNELS_QUANTIZE_INL_H_
+#else
+#define QUANTPRESS_KERNELS_QUANTIZE_INL_H_
+#endif
+
+#include <cfloat>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "hwy/highway.h"
+#include "kernels/quantize.h"
+#include "kernels/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantpress::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Every coder below maps a vector of weights to floats whose low byte is the index: kIntegerMagic + index.
+
+// The formula itself: round((w - min) / scale), an exact division. Symmetric: min = 0.
+template <class D>
+struct DivideCoder {
+  using V = hn::Vec<D>;
+  V min, scale, low, high, bias;
+  DivideCoder(D d, float group_min, float group_scale, float low_code, float high_code)
+      : min(hn::Set(d, group_min)),
+        scale(hn::Set(d, group_scale)),
+        low(hn::Set(d, low_code)),
+        high(hn::Set(d, high_code)),
+        bias(hn::Set(d, kIntegerMagic - low_code)) {}
+  HWY_INLINE V operator()(D d, V weights) const {
+    return hn::Add(hn::Clamp(RoundHalfAway(d, hn::Div(hn::Sub(weights, min), scale)), low, high), bias);
+  }
+};
+
+// The same where w - min may overflow, which needs a scale above 1e36.
+template <class D>
+struct WideCoder {
+  using V = hn::Vec<D>;
+  V min, scale, low, high, bias;
+  WideCoder(D d, float group_min, float group_scale, float high_code)
+      : min(hn::Set(d, group_min)),
+        scale(hn::Set(d, group_scale)),
+        low(hn::Zero(d)),
+        high(hn::Set(d, high_code)),
+        bias(hn::Set(d, kIntegerMagic)) {}
+  HWY_INLINE V operator()(D d, V weights) const {
+    const V distance = hn::Sub(weights, min);
+    const V apart = hn::Sub(hn::Div(weights, scale), hn::Div(min, scale));
+    const auto fits = hn::Le(hn::Abs(distance), hn::Set(d, FLT_MAX));
+    return hn::Add(hn::Clamp(RoundHalfAway(d, hn::IfThenElse(fits, hn::Div(distance, scale), apart)), low, high), bias);
+  }
+};
+
+// round((w - min) * factor + qmin): rounded after qmin was added, so halves go away from the zero of the signed code.
+template <class D>
+struct HqqCoder {
+  using V = hn::Vec<D>;
+  V min, factor, low, high, bias;
+  HqqCoder(D d, float group_min, float group_factor, float low_code, float high_code)
+      : min(hn::Set(d, group_min)),
+        factor(hn::Set(d, group_factor)),
+        low(hn::Set(d, low_code)),
+        high(hn::Set(d, high_code)),
+        bias(hn::Set(d, kIntegerMagic - low_code)) {}
+  HWY_INLINE V operator()(D d, V weights) const {
+    const V code = hn::Add(hn::Mul(hn::Sub(weights, min), factor), low);
+    return hn::Add(hn::Clamp(RoundHalfAway(d, code), low, high), bias);
+  }
+};
+
+template <class D, class Coder>
+HWY_INLINE void CodeVectors(D d, const Coder& coder, const float* HWY_RESTRICT weights, size_t count,
+                            uint8_t* HWY_RESTRICT indexes) {
+  const hn::RebindToUnsigned<D> du;
+  const size_t lanes = hn::Lanes(d);
+  const auto code = [&](size_t i) HWY_ATTR { return hn::BitCast(du, coder(d, hn::LoadU(d, weights + i))); };
+  size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    StoreLowBytes4(du, code(i), code(i + lanes), code(i + 2 * lanes), code(i + 3 * lanes), indexes + i);
+  }
+  while (i < count) {  // vectors that may overlap: `count` >= lanes
+    const size_t at = i + lanes <= count ? i : count - lanes;
+    StoreLowBytes(du, code(at), indexes + at);
+    i = at + lanes;
+  }
+}
+
+template <class D>
+HWY_NOINLINE void CodeByDivision(D d, float min, float scale, float low_code, float high_code, const float* weights,
+                                 size_t count, uint8_t* indexes) {
+  CodeVectors(d, DivideCoder<D>(d, min, scale, low_code, high_code), weights, count, indexes);
+}
+
+// Division is the slowest instruction here, so most vectors do without. The quotient x = d / scale lies strictly between
+// d * inverse * (1 - 2^-20) and d * inverse * (1 + 2^-20), and so does its float. Where both ends have the same nearest
+// integer that is what x rounds to, whichever way halves go and whether or not the target fuses. Where they differ
+// (a tie or close to one) the formula itself is evaluated. Needs kMinScale < scale <= 1e37 (the inverse is a normal
+// float), and without kClamp that quotients are in the code range.
+template <bool kClamp, class D>
+HWY_INLINE void CodeByInverse(D d, float group_min, float group_scale, float low_code, float high_code,
+                              const float* HWY_RESTRICT weights, size_t count, uint8_t* HWY_RESTRICT indexes) {
+  using V = hn::Vec<D>;
+  const hn::RebindToUnsigned<D> du;
+  using VU = hn::Vec<decltype(du)>;
+  const size_t lanes = hn::Lanes(d);
+  const float inverse = 1.0f / group_scale;
+  const V below = hn::Set(d, inverse * (1.0f - 0x1p-20f)), above = hn::Set(d, inverse * (1.0f + 0x1p-20f));
+  const V min = hn::Set(d, group_min), bias = hn::Set(d, kIntegerMagic - low_code);
+  const V least = hn::Set(d, kIntegerMagic), most = hn::Set(d, kIntegerMagic + high_code - low_code);
+  VU differ = hn::Zero(du);
+  const auto code = [&](size_t i) HWY_ATTR {
+    const V distance = hn::Sub(hn::LoadU(d, weights + i), min);
+    V a = hn::MulAdd(distance, below, bias), b = hn::MulAdd(distance, above, bias);
+    if constexpr (kClamp) {
+      a = hn::Clamp(a, least, most);
+      b = hn::Clamp(b, least, most);
+    }
+    const VU bits = hn::BitCast(du, a);
+    differ = hn::Or(differ, hn::Xor(bits, hn::BitCast(du, b)));
+    return bits;
+  };
+  size_t i = 0;
+  for (; i + 4 * lanes <= count; i += 4 * lanes) {
+    const VU v0 = code(i), v1 = code(i + lanes), v2 = code(i + 2 * lanes), v3 = code(i + 3 * lanes);
+    StoreLowBytes4(du, v0, v1, v2, v3, indexes + i);
+    if (HWY_UNLIKELY(!hn::AllTrue(du, hn::Eq(differ, hn::Zero(du))))) {
+      CodeByDivision(d, group_min, group_scale, low_code, high_code, weights + i, 4 * lanes, indexes + i);
+      differ = hn::Zero(du);
+    }
+  }
+  while (i < count) {
+    const size_t at = i + lanes <= count ? i : count - lanes;
+    StoreLowBytes(du, code(at), indexes + at);
+    if (HWY_UNLIKELY(!hn::AllTrue(du, hn::Eq(differ, hn::Zero(du))))) {
+      CodeByDivision(d, group_min, group_scale, low_code, high_code, weights + at, lanes, indexes + at);
+      differ = hn::Zero(du);
+    }
+    i = at + lanes;
+  }
+}
+
+// One group by min-max: low_code = qmin and min = 0 (symmetric) or low_code = 0 (asymmetric).
+template <bool kClamp, class D>
+HWY_INLINE void CodeMinMaxGroup(D d, float min, float scale, float low_code, float high_code,
+                                const float* HWY_RESTRICT weights, size_t count, uint8_t* HWY_RESTRICT indexes) {
+  if (HWY_LIKELY(scale > kMinScale && scale <= 1e36f)) {
+    CodeByInverse<kClamp>(d, min, scale, low_code, high_code, weights, count, indexes);
+  } else if (scale <= kMinScale) {
+    std::memset(indexes, static_cast<int>(-low_code), count);
+  } else if (low_code == 0.0f) {
+    CodeVectors(d, WideCoder<D>(d, min, scale, high_code), weights, count, indexes);
+  } else {
+    CodeByDivision(d, min, scale, low_code, high_code, weights, count, indexes);
+  }
+}
+
+// Calls body(d) with the widest vectors that a group fills.
+template <class Body>
+HWY_INLINE void WithTagFor(size_t group_size, Body body) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 4> d4;
+  if (group_size >= hn::Lanes(d)) {
+    body(d);
+  } else if (group_size >= hn::Lanes(d4)) {
+    body(d4);
+  } else {
+    body(hn::CappedTag<float, 1>());
+  }
+}
+
+template <bool kClamp, class D>
+HWY_NOINLINE void MinMaxRows(D d, const GroupShape& shape, const float* HWY_RESTRICT weights,
+                             const float* HWY_RESTRICT min, const float* HWY_RESTRICT scale, uint8_t* indexes) {
+  const float low_code = min == nullptr ? static_cast<float>(CodeMin(shape.bits)) : 0.0f;
+  const float high_code = static_cast<float>(min == nullptr ? CodeMax(shape.bits) : MaxIndex(shape.bits));
+  for (size_t g = 0; g < shape.groups; ++g) {
+    const size_t at = g * shape.group_size;
+    CodeMinMaxGroup<kClamp>(d, min == nullptr ? 0.0f : min[g], scale[g], low_code, high_code, weights + at,
+                            shape.group_size, indexes + at);
+  }
+}
+
+// min == nullptr: symmetric.
+void QuantizeMinMaxTarget(const GroupShape& shape, const float* weights, const float* min, const float* scale,
+                          uint8_t* indexes) {
+  WithTagFor(shape.group_size, [&](auto d) HWY_ATTR {
+    if (shape.rounded_scales) {
+      MinMaxRows<true>(d, shape, weights, min, scale, indexes);
+    } else {
+      MinMaxRows<false>(d, shape, weights, min, scale, indexes);
+    }
+  });
+}
+
+void QuantizeHqqTarget(const GroupShape& shape, const float* weights, const float* min, const float* scale,
+                       const float* factor, uint8_t* indexes) {
+  const float qmin = static_cast<float>(CodeMin(shape.bits)), qmax = static_cast<float>(CodeMax(shape.bits));
+  const size_t size = shape.group_size;
+  WithTagFor(size, [&](auto d) HWY_ATTR {
+    for (size_t g = 0; g < shape.groups; ++g) {
+      if (HWY_LIKELY(factor[g] != 0.0f)) {
+        CodeVectors(d, HqqCoder<decltype(d)>(d, min[g], factor[g], qmin, qmax), weights + g * size, size,
+                    indexes + g * size);
+      } else {
+        CodeMinMaxGroup<true>(d, min[g], scale[g], 0.0f, qmax - qmin, weights + g * size, size, indexes + g * size);
+      }
+    }
+  });
+}
+
+template <class D>
+HWY_INLINE void ScaleVectors(D d, float levels, const float* min, const float* max, size_t groups, float* scale) {
+  const size_t lanes = hn::Lanes(d);
+  const auto divisor = hn::Set(d, levels);
+  for (size_t g = 0; g + lanes <= groups; g += lanes) {
+    const auto high = hn::LoadU(d, max + g);
+    if (min == nullptr) {
+      hn::StoreU(hn::Div(high, divisor), d, scale + g);
+    } else {
+      const auto low = hn::LoadU(d, min + g);
+      const auto range = hn::Sub(high, low);
+      const auto apart = hn::Sub(hn::Div(high, divisor), hn::Div(low, divisor));
+      const auto fits = hn::Le(range, hn::Set(d, FLT_MAX));
+      hn::StoreU(hn::IfThenElse(fits, hn::Div(range, divisor), apart), d, scale + g);
+    }
+  }
+}
+
+void ScalesTarget(float levels, const float* min, const float* max, size_t groups, float* scale) {
+  const hn::ScalableTag<float> d;
+  const size_t whole = groups - groups % hn::Lanes(d);
+  ScaleVectors(d, levels, min, max, whole, scale);
+  ScaleVectors(hn::CappedTag<float, 1>(), levels, min == nullptr ? nullptr : min + whole, max + whole, groups - whole,
+               scale + whole);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace quantpress::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

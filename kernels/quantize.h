@@ -1,0 +1,46 @@
+// Group scales, and weights to index bytes (one byte per weight, code - CodeMin(bits)). Formulas: docs/numerics.md.
+#ifndef QUANTPRESS_KERNELS_QUANTIZE_H_
+#define QUANTPRESS_KERNELS_QUANTIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/types.h"
+
+namespace quantpress::kernels {
+
+// At or below this scale a min-max group is not resolved: every code is the one that decodes to 0 (symmetric) or to the
+// minimum (asymmetric).
+inline constexpr float kMinScale = 1e-6f;
+
+// scale[g] = max_abs[g] / CodeMax(bits).
+void SymmetricScales(int bits, const float* max_abs, size_t groups, float* scale);
+
+// scale[g] = (max[g] - min[g]) / MaxIndex(bits). Where max - min is beyond the floats: max / MaxIndex - min / MaxIndex.
+void AsymmetricScales(int bits, const float* min, const float* max, size_t groups, float* scale);
+
+struct GroupShape {
+  int bits;
+  size_t groups;
+  size_t group_size;
+  // The scales (and minima) are not exactly those that the functions above give for these weights, so that quotients may
+  // fall outside the code range.
+  bool rounded_scales = false;
+};
+
+// index = clamp(round(w / scale), qmin, qmax) - qmin, or -qmin where scale <= kMinScale. Finite weights, scale >= 0.
+void QuantizeSymmetric(const GroupShape& shape, const float* weights, const float* scale, uint8_t* indexes);
+
+// index = clamp(round((w - min) / scale) + qmin, qmin, qmax) - qmin, or 0 where scale <= kMinScale. Where w - min
+// overflows the quotient is w / scale - min / scale. Finite weights and minima, scale >= 0.
+void QuantizeAsymmetric(const GroupShape& shape, const float* weights, const float* min, const float* scale,
+                        uint8_t* indexes);
+
+// index = clamp(round((w - min) * factor + qmin), qmin, qmax) - qmin with factor = 1 / scale as HqqSolve gave it; groups
+// whose factor is 0 are coded as QuantizeAsymmetric does.
+void QuantizeHqq(const GroupShape& shape, const float* weights, const float* min, const float* scale,
+                 const float* factor, uint8_t* indexes);
+
+}  // namespace quantpress::kernels
+
+#endif  // QUANTPRESS_KERNELS_QUANTIZE_H_
