@@ -1,0 +1,120 @@
+// Thousands of damaged files per format: none may crash, hang or leave an output behind after an error. Run it under
+// the sanitizers (scripts/test does).
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "graph/convert.h"
+#include "tests/hostile/mutator.h"
+
+namespace quantpress::graph {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMutations = 2000;
+constexpr auto kSlowest = std::chrono::seconds(20);  // a guard against hangs, generous under sanitizers
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+void WriteFile(const fs::path& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
+}
+
+class Mutation : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("quantpress-mutation-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  ConvertOptions Options(SourceFormat format, const fs::path& source) const {
+    ConvertOptions options;
+    options.import.format = format;
+    options.import.model_path = source.string();
+    options.output.output_path = (folder_ / "out.mnn").string();
+    options.budget.threads = 1;
+    options.budget.memory_bytes = 64 << 20;
+    options.quantize.request.bits = 4;
+    options.quantize.request.asymmetric = true;
+    options.quantize.request.hqq = true;
+    options.quantize.request.block = 32;
+    return options;
+  }
+
+  // Converts `count` damaged versions of `file`.
+  void Run(SourceFormat format, const std::string& file, const std::string& suffix, uint64_t first_seed, int count) {
+    ASSERT_FALSE(file.empty());
+    const fs::path source = folder_ / ("model" + suffix);
+    int accepted = 0;
+    for (int i = 0; i < count; ++i) {
+      const uint64_t seed = first_seed + static_cast<uint64_t>(i);
+      SCOPED_TRACE("seed " + std::to_string(seed));
+      WriteFile(source, testing::Mutator(seed).Mutate(file));
+      const auto begin = std::chrono::steady_clock::now();
+      const auto result = Convert(Options(format, source));
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, kSlowest);
+      const bool left = fs::exists(folder_ / "out.mnn");
+      EXPECT_EQ(left, result.ok()) << (result.ok() ? "" : Message(result.status()));
+      if (!result.ok()) EXPECT_FALSE(Message(result.status()).empty());
+      accepted += result.ok();
+      fs::remove(folder_ / "out.mnn");
+      for (const auto& entry : fs::directory_iterator(folder_)) {
+        EXPECT_EQ(entry.path(), source) << "left behind";
+      }
+      if (HasFailure()) return;
+    }
+    RecordProperty("accepted", accepted);
+  }
+
+  fs::path folder_;
+};
+
+std::string DigitsOnnx() { return ReadFile(fs::path(QUANTPRESS_TEST_DATA) / "digits.onnx"); }
+
+TEST_F(Mutation, Onnx) { Run(SourceFormat::kOnnx, DigitsOnnx(), ".onnx", 1, kMutations); }
+
+TEST_F(Mutation, Mnn) {
+  const fs::path source = folder_ / "digits.onnx";
+  WriteFile(source, DigitsOnnx());
+  ConvertOptions options = Options(SourceFormat::kOnnx, source);
+  for (int bits : {0, 4}) {
+    options.quantize.request.bits = bits;
+    const auto made = Convert(options);
+    ASSERT_TRUE(made.ok()) << Message(made.status());
+    const std::string model = ReadFile(folder_ / "out.mnn");
+    fs::remove(folder_ / "out.mnn");
+    fs::remove(source);
+    Run(SourceFormat::kMnn, model, ".mnn", 100000 + static_cast<uint64_t>(bits) * 10000, kMutations / 2);
+    fs::remove(folder_ / "model.mnn");
+    WriteFile(source, DigitsOnnx());
+  }
+}
+
+// Arbitrary bytes under every format, detection included.
+TEST_F(Mutation, Noise) {
+  testing::Mutator random(7);
+  const fs::path source = folder_ / "noise";
+  for (int i = 0; i < 300; ++i) {
+    std::string bytes(random.Next() % 2048, '\0');
+    for (char& c : bytes) c = static_cast<char>(random.Next());
+    WriteFile(source, bytes);
+    for (SourceFormat format : {SourceFormat::kAuto, SourceFormat::kOnnx, SourceFormat::kMnn}) {
+      EXPECT_FALSE(Convert(Options(format, source)).ok()) << i;
+      EXPECT_FALSE(fs::exists(folder_ / "out.mnn"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quantpress::graph
