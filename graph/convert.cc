@@ -4,6 +4,8 @@
 
 #include "graph/export/exporter.h"
 #include "graph/import/mnn/mnn_importer.h"
+#include "graph/import/onnx/onnx_importer.h"
+#include "graph/passes/pipeline.h"
 
 namespace quantpress::graph {
 namespace {
@@ -23,6 +25,11 @@ StatusOr<SourceFormat> ChooseFormat(const ImportOptions& options) {
 StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
   switch (format) {
     case SourceFormat::kMnn: return ImportMnn(options.model_path);
+    case SourceFormat::kOnnx: {
+      QP_ASSIGN_OR_RETURN(Model model, ImportOnnx(options));
+      QP_RETURN_IF_ERROR(RunImportPasses(model, options));
+      return model;
+    }
     default:
       return Unsupported("'{}': {} models cannot be read by this version", options.model_path, SourceFormatName(format));
   }
