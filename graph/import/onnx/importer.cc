@@ -206,10 +206,9 @@ Status Importer::ErrorSummary() const {
   }
   lines.insert(lines.end(), errors_.begin(), errors_.end());
   constexpr size_t kShown = 20;
-  std::string text = fmt::format("'{}' cannot be converted, {} problem{}:", options_.model_path, lines.size(), lines.size() == 1 ? "" : "s");
+  std::string text = fmt::format("'{}' cannot be converted, {} problem{} ('quantpress ops --format onnx' lists what is supported):", options_.model_path, lines.size(), lines.size() == 1 ? "" : "s");
   for (size_t i = 0; i < lines.size() && i < kShown; ++i) text += "\n  " + lines[i];
   if (lines.size() > kShown) text += fmt::format("\n  and {} more", lines.size() - kShown);
-  text += "\n  'quantpress ops --format onnx' lists the operators that are supported";
   return MakeStatus(absl::StatusCode::kUnimplemented, text);
 }
 
