@@ -1,0 +1,49 @@
+// One function per command. Each returns the exit code of the process and has printed what there is to say.
+#ifndef QUANTPRESS_TOOLS_COMMANDS_COMMANDS_H_
+#define QUANTPRESS_TOOLS_COMMANDS_COMMANDS_H_
+
+#include <string>
+#include <string_view>
+
+#include "dispatch/status.h"
+#include "tools/options/parse.h"
+#include "tools/terminal/messages.h"
+
+namespace quantpress::tools {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitError = 1;
+inline constexpr int kExitUsage = 2;
+
+struct Context {
+  ParsedLine line;
+  Messages messages;
+  bool as_mnnconvert = false;  // called under that name
+
+  // "quantpress convert", "MNNConvert": for hints in messages.
+  std::string Program() const;
+};
+
+int RunConvert(const Context& context);
+int RunInspect(const Context& context);
+int RunCpu(const Context& context);
+int RunVersion(const Context& context);
+
+// Inspects one file, for `inspect` and for --info.
+int InspectFile(const Context& context, const std::string& path, bool json);
+
+// Prints an error and returns kExitError.
+int Fail(const Context& context, const Status& status);
+// Prints an error and a hint to --help, and returns kExitUsage.
+int FailUsage(const Context& context, const Status& status);
+// Writes data to standard output. A pipe whose reader is gone ends the program without a message.
+int PrintData(const Context& context, std::string_view text);
+
+// Makes kernels use what --isa, else QUANTPRESS_ISA, else the CPU says.
+Status SelectIsaFromLine(const ParsedLine& line);
+// Threads that the process may use.
+int AvailableThreads();
+
+}  // namespace quantpress::tools
+
+#endif  // QUANTPRESS_TOOLS_COMMANDS_COMMANDS_H_

@@ -1,0 +1,58 @@
+// `quantpress convert`: one model in, one model out.
+#include <chrono>
+
+#include "tools/commands/commands.h"
+#include "tools/commands/convert_request.h"
+#include "tools/commands/summary.h"
+#include "tools/terminal/progress.h"
+#include "tools/terminal/signals.h"
+#include "tools/terminal/standard_streams.h"
+
+namespace quantpress::tools {
+namespace {
+
+int Convert(const Context& context, const ConvertRequest& request) {
+  const Messages& messages = context.messages;
+  const auto start = std::chrono::steady_clock::now();
+  ProgressLine progress(messages.is_terminal() && messages.verbosity() != Verbosity::kQuiet &&
+                        !context.line.Flag("no-progress"));
+  graph::ConvertHooks hooks;
+  hooks.cancellation = &CancelOnSignals();
+  hooks.on_progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  const StatusOr<graph::ConvertResult> result = graph::Convert(request.options, hooks);
+  progress.Clear();
+  if (!result.ok()) {
+    if (!absl::IsCancelled(result.status()) || SignalReceived() == 0) return Fail(context, result.status());
+    messages.Error("cancelled; nothing was written");
+    return 128 + SignalReceived();
+  }
+  for (const std::string& note : ConversionNotes(*result, messages.verbose())) messages.Note(note);
+  if (messages.verbose()) messages.Plain(LayerTable(*result));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  messages.Plain(SummaryText(request.options, *result, seconds.count()));
+  if (context.as_mnnconvert) {
+    // Scripts around the stock tool look for this line. The model is in place whether or not it can be printed.
+    const Status status = WriteStandardOutput("Converted Success!\n");
+    if (!status.ok()) messages.Warning(fmt::format("{}; the model was written", Message(status)));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int RunConvert(const Context& context) {
+  const ParsedLine& line = context.line;
+  if (line.Flag("info")) {
+    if (!line.Given("modelFile")) return FailUsage(context, InvalidInput("--info needs --modelFile"));
+    return InspectFile(context, line.Text("modelFile"), false);
+  }
+  const StatusOr<ConvertRequest> request = MakeConvertRequest(line);
+  if (!request.ok()) return FailUsage(context, request.status());
+  for (const std::string& warning : request->warnings) context.messages.Warning(warning);
+  for (const std::string& note : line.notes) context.messages.Note(note);
+  for (const std::string& note : request->notes) context.messages.Note(note);
+  if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
+  return Convert(context, *request);
+}
+
+}  // namespace quantpress::tools

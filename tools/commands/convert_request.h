@@ -1,0 +1,28 @@
+// From the options of `convert` to what the library is asked for.
+#ifndef QUANTPRESS_TOOLS_COMMANDS_CONVERT_REQUEST_H_
+#define QUANTPRESS_TOOLS_COMMANDS_CONVERT_REQUEST_H_
+
+#include <string>
+#include <vector>
+
+#include "dispatch/status.h"
+#include "graph/convert.h"
+#include "tools/options/parse.h"
+
+namespace quantpress::tools {
+
+struct ConvertRequest {
+  graph::ConvertOptions options;
+  std::vector<std::string> warnings;  // an option that was overruled by another one
+  std::vector<std::string> notes;     // options without effect
+};
+
+// Errors: required options missing, a format that cannot be read.
+StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line);
+
+// The format that -f names; kAuto without it.
+StatusOr<graph::SourceFormat> FormatFromLine(const ParsedLine& line);
+
+}  // namespace quantpress::tools
+
+#endif  // QUANTPRESS_TOOLS_COMMANDS_CONVERT_REQUEST_H_

@@ -1,0 +1,162 @@
+#include "tools/commands/summary.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "dispatch/target.h"
+#include "tools/commands/commands.h"
+#include "tools/terminal/progress.h"
+
+namespace quantpress::tools {
+namespace {
+
+using dispatch::Storage;
+using dispatch::WeightPlan;
+
+constexpr size_t kMostNotes = 12;
+constexpr size_t kMostLayers = 5;
+
+std::string FullName(const WeightPlan& plan) {
+  return plan.subgraph.empty() ? plan.layer : fmt::format("{}/{}", plan.subgraph, plan.layer);
+}
+
+// "4 bit HQQ, block 64, half scales"
+std::string Coding(const WeightPlan& plan) {
+  switch (plan.storage) {
+    case Storage::kFloat32:
+      return "float";
+    case Storage::kHalf:
+      return "half float";
+    case Storage::kAsIs:
+      return "as in the source";
+    case Storage::kQuantized:
+      break;
+  }
+  const std::string_view method = plan.coding.method == dispatch::QuantMethod::kHqq          ? "HQQ"
+                                  : plan.coding.method == dispatch::QuantMethod::kAsymmetric ? "asymmetric"
+                                                                                             : "symmetric";
+  std::string text = fmt::format("{} bit {}", plan.coding.bits, method);
+  if (plan.block > 0) text += fmt::format(", block {}", plan.block);
+  if (plan.coding.half_scales) text += ", half scales";
+  return text;
+}
+
+// Numbers of equal strings, in the order in which they first appear.
+class Tally {
+ public:
+  void Add(std::string text) {
+    for (auto& [known, count] : counts_) {
+      if (known == text) {
+        ++count;
+        return;
+      }
+    }
+    counts_.emplace_back(std::move(text), 1);
+  }
+  const std::vector<std::pair<std::string, size_t>>& counts() const { return counts_; }
+
+ private:
+  std::vector<std::pair<std::string, size_t>> counts_;
+};
+
+std::string Smaller(uint64_t before, uint64_t after) {
+  std::string text = fmt::format("{} -> {}", HumanBytes(before), HumanBytes(after));
+  if (before > 0 && after > 0) {
+    text += fmt::format(", {:.1f} %, 1/{:.2f}", 100.0 * static_cast<double>(after) / static_cast<double>(before),
+                        static_cast<double>(before) / static_cast<double>(after));
+  }
+  return text;
+}
+
+std::string Decibels(double sqnr) { return std::isfinite(sqnr) ? fmt::format("SQNR {:.1f} dB", sqnr) : "exact"; }
+
+const graph::LayerReport* WorstLayer(const graph::ConvertResult& result) {
+  const graph::LayerReport* worst = nullptr;
+  for (const graph::LayerReport& layer : result.layers) {
+    if (!worst || layer.sqnr_db < worst->sqnr_db) worst = &layer;
+  }
+  return worst;
+}
+
+}  // namespace
+
+std::vector<std::string> ConversionNotes(const graph::ConvertResult& result, bool all) {
+  std::vector<std::string> notes = result.notes;
+  struct SharedNote {
+    std::string_view note;
+    std::vector<std::string> layers;
+  };
+  std::vector<SharedNote> groups;
+  for (const WeightPlan& plan : result.plan.weights) {
+    if (plan.note.empty()) continue;
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const SharedNote& g) { return g.note == plan.note; });
+    if (group == groups.end()) group = groups.insert(groups.end(), SharedNote{plan.note, {}});
+    group->layers.push_back(FullName(plan));
+  }
+  bool cut = false;
+  for (const SharedNote& group : groups) {
+    const size_t shown = all ? group.layers.size() : std::min(group.layers.size(), kMostLayers);
+    std::string text = group.layers.size() == 1 ? "1 layer" : fmt::format("{} layers", group.layers.size());
+    text += fmt::format(": {}: ", group.note);
+    for (size_t i = 0; i < shown; ++i) text += (i > 0 ? ", " : "") + group.layers[i];
+    if (shown < group.layers.size()) {
+      text += fmt::format(" and {} more", group.layers.size() - shown);
+      cut = true;
+    }
+    notes.push_back(std::move(text));
+  }
+  if (!all && notes.size() > kMostNotes) {
+    const size_t dropped = notes.size() - kMostNotes;
+    notes.resize(kMostNotes);
+    notes.push_back(fmt::format("{} more notes; --verbose shows all", dropped));
+  } else if (cut) {
+    notes.push_back("--verbose names all layers");
+  }
+  return notes;
+}
+
+std::string LayerTable(const graph::ConvertResult& result) {
+  std::string out;
+  auto report = result.layers.begin();
+  for (size_t i = 0; i < result.plan.weights.size(); ++i) {
+    const WeightPlan& plan = result.plan.weights[i];
+    out += fmt::format("{}: {}, {} -> {} bytes", FullName(plan), Coding(plan), plan.bytes_before, plan.bytes_after);
+    if (report != result.layers.end() && report->plan_index == i) {
+      out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
+      ++report;
+    }
+    out += fmt::format(" ({})\n", plan.reason);
+  }
+  return out;
+}
+
+std::string SummaryText(const graph::ConvertOptions& options, const graph::ConvertResult& result, double seconds) {
+  Tally codings;
+  uint64_t before = 0, after = 0;
+  for (const WeightPlan& plan : result.plan.weights) {
+    codings.Add(Coding(plan));
+    before += plan.bytes_before;
+    after += plan.bytes_after;
+  }
+  std::string out = fmt::format("{}:", options.output.output_path);
+  if (codings.counts().empty()) out += " no weights";
+  bool first = true;
+  for (const auto& [coding, count] : codings.counts()) {
+    out += fmt::format("{} {} x {}", first ? "" : ";", count, coding);
+    first = false;
+  }
+  out += fmt::format("\n  weights  {}\n  files    {}\n", Smaller(before, after),
+                     Smaller(result.source_bytes, result.output_bytes));
+  if (const graph::LayerReport* worst = WorstLayer(result)) {
+    out +=
+        fmt::format("  worst    {}: {}\n", FullName(result.plan.weights[worst->plan_index]), Decibels(worst->sqnr_db));
+  }
+  const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
+  out += fmt::format("  time     {:.2f} s, {} thread{}, {}", seconds, threads, threads == 1 ? "" : "s",
+                     dispatch::IsaName(dispatch::ActiveIsa()));
+  return out;
+}
+
+}  // namespace quantpress::tools

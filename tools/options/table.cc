@@ -1,0 +1,226 @@
+#include <algorithm>
+
+#include "tools/options/option.h"
+
+namespace quantpress::tools {
+namespace {
+
+// One option to a paragraph reads better than one field to a line.
+// clang-format off
+constexpr Option kOptions[] = {
+    // ---- Files
+    {.name = "modelFile", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kFiles, .commands = kConvert,
+     .hint = Hint::kFile, .brief = "source model (required)", .help = "source model (required)"},
+    {.name = "MNNModel", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kFiles, .commands = kConvert,
+     .hint = Hint::kFile, .brief = "MNN model to write (required)", .help = "MNN model to write (required)"},
+    {.name = "framework", .short_name = 'f', .kind = Kind::kChoice, .value_name = "FORMAT",
+     .accepted = "ONNX|MNN|TF|CAFFE|TFLITE|JSON|TORCH", .group = Group::kFiles, .commands = kConvert,
+     .brief = "ONNX or MNN; without it the content decides",
+     .help = "format of the source; where it is absent the content decides"},
+    {.name = "saveExternalData", .group = Group::kFiles, .commands = kConvert,
+     .help = "write weights to <MNNModel>.weight; happens by itself where a file would pass 2 GB"},
+    {.name = "bizCode", .kind = Kind::kText, .value_name = "TEXT", .group = Group::kFiles, .commands = kConvert,
+     .help = "tag stored in the model; without it an MNN source keeps its tag and others get MNNTest"},
+    {.name = "authCode", .kind = Kind::kText, .value_name = "TEXT", .group = Group::kFiles, .commands = kConvert,
+     .help = "text stored in the model as extraInfo.name"},
+    {.name = "info", .group = Group::kFiles, .commands = kConvert,
+     .help = "instead of converting, print what --modelFile holds (as `quantpress inspect`)"},
+    {.name = "OP", .group = Group::kFiles, .commands = kConvert,
+     .help = "instead of converting, list the operators of the format given with -f (as `quantpress ops`)"},
+    {.name = "prototxt", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kFiles, .commands = kConvert,
+     .state = State::kNotBuilt, .hint = Hint::kFile, .help = "Caffe network description"},
+    {.name = "JsonFile", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kFiles, .commands = kConvert,
+     .state = State::kNotBuilt, .hint = Hint::kFile, .help = "dump the model as JSON"},
+
+    // ---- Quantization
+    {.name = "weightQuantBits", .kind = Kind::kInt, .value_name = "BITS", .default_value = "0", .accepted = "0|2..8",
+     .group = Group::kQuantization, .commands = kConvert, .brief = "bits per weight, 2 to 8; 0: off",
+     .help = "bits per weight; 0: off"},
+    {.name = "weightQuantAsymmetric", .default_value = "0", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "minimum and scale, not scale alone", .help = "store minimum and scale instead of a scale alone"},
+    {.name = "weightQuantBlock", .kind = Kind::kInt, .value_name = "SIZE", .default_value = "-1",
+     .accepted = "-1|1..2147483647", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "input channels per scale; -1: all",
+     .help = "input channels that share a scale; -1: all of an output channel"},
+    {.name = "hqq", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "half-quadratic quantization: smaller error",
+     .help = "half-quadratic quantization: smaller error; turns --weightQuantAsymmetric on"},
+    {.name = "weightQuantScaleBit", .kind = Kind::kInt, .value_name = "BITS", .default_value = "32",
+     .accepted = "16|32", .group = Group::kQuantization, .commands = kConvert, .help = "16: scales as half floats"},
+    {.name = "fp16", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "half floats for weights that are not quantized",
+     .help = "half floats for every weight that is not quantized"},
+    {.name = "blockPolicy", .kind = Kind::kChoice, .value_name = "POLICY", .default_value = "channel",
+     .accepted = "channel|adjust|error", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "channel, adjust, error: block misfits",
+     .help = "where a block does not fit a layer: one scale per channel, the largest fitting block, or an error"},
+    {.name = "nonfinite", .kind = Kind::kChoice, .value_name = "POLICY", .default_value = "error",
+     .accepted = "error|zero|clamp", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "error, zero, clamp: NaN and infinity",
+     .help = "NaN or infinite weights: an error, zero, or the largest finite value"},
+    {.name = "requantize", .group = Group::kQuantization, .commands = kConvert,
+     .brief = "quantize weights again that already are",
+     .help = "decode weights that are already quantized and quantize them again"},
+    {.name = "alignDenormalizedValue", .default_value = "1", .group = Group::kQuantization, .commands = kConvert,
+     .help = "set denormal convolution weights to 0"},
+    {.name = "compressionParamsFile", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kQuantization,
+     .commands = kConvert, .state = State::kNotBuilt, .hint = Hint::kFile, .help = "settings per layer"},
+    {.name = "detectSparseSpeedUp", .accepted = "0", .group = Group::kQuantization, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "sparse coding of weights"},
+    {.name = "splitBlockQuant", .accepted = "0", .group = Group::kQuantization, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "one convolution per block of an external block-quantized model"},
+
+    // ---- Graph
+    {.name = "optimizeLevel", .kind = Kind::kInt, .value_name = "N", .default_value = "1", .accepted = "0..2",
+     .group = Group::kGraph, .commands = kConvert, .help = "0: no optimisation (MNN sources); 1, 2: on"},
+    {.name = "optimizePrefer", .kind = Kind::kInt, .value_name = "N", .default_value = "0", .accepted = "0..2",
+     .group = Group::kGraph, .commands = kConvert,
+     .help = "copies of a constant that several layers share: 0 some, 1 none (small), 2 many (fast)"},
+    {.name = "batch", .kind = Kind::kInt, .value_name = "N", .default_value = "0", .accepted = "0..2147483647",
+     .group = Group::kGraph, .commands = kConvert,
+     .help = "size of an unknown first dimension of every input; 0: leave it"},
+    {.name = "keepInputFormat", .default_value = "1", .group = Group::kGraph, .commands = kConvert,
+     .help = "keep the layout of inputs and outputs"},
+    {.name = "convertMatmulToConv", .default_value = "1", .group = Group::kGraph, .commands = kConvert,
+     .help = "MatMul with a constant matrix becomes a 1x1 convolution, so that it can be quantized"},
+    {.name = "useGeluApproximation", .default_value = "1", .group = Group::kGraph, .commands = kConvert,
+     .help = "use the approximate GELU operator"},
+    {.name = "groupConvNative", .group = Group::kGraph, .commands = kConvert,
+     .help = "keep a grouped convolution as one operator"},
+    {.name = "forTraining", .group = Group::kGraph, .commands = kConvert, .help = "keep BatchNorm and Dropout"},
+    {.name = "useOriginRNNImpl", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "keep LSTM and GRU operators"},
+    {.name = "transformerFuse", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "fuse attention"},
+    {.name = "transformerFuseC4", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "packed-layout transformer pass"},
+    {.name = "transformerFuseQkvProj", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "part of that pass"},
+    {.name = "transformerFuseGateUpProj", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "part of that pass"},
+    {.name = "transformerFuseLnProj", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "part of that pass"},
+    {.name = "targetVersion", .kind = Kind::kNumber, .value_name = "VERSION", .accepted = "3.6", .group = Group::kGraph,
+     .commands = kConvert, .state = State::kNotBuilt, .help = "runtime that the model is for"},
+    {.name = "saveStaticModel", .accepted = "0", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "model with fixed shapes"},
+    {.name = "inputConfigFile", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kGraph, .commands = kConvert,
+     .state = State::kNotBuilt, .hint = Hint::kFile, .help = "shapes for --saveStaticModel"},
+    {.name = "allowCustomOp", .accepted = "0", .group = Group::kGraph, .commands = kConvert, .state = State::kNotBuilt,
+     .help = "write a model that contains unsupported operators"},
+    {.name = "customOpLibs", .kind = Kind::kText, .value_name = "LIBRARIES", .group = Group::kGraph,
+     .commands = kConvert, .state = State::kNotBuilt, .help = "TorchScript operator libraries"},
+
+    // ---- Resources
+    {.name = "isa", .kind = Kind::kChoice, .value_name = "ISA", .default_value = "auto",
+     .accepted = "auto|scalar|ssse3|sse4|avx2|avx512|neon", .group = Group::kRun, .commands = kConvert | kCpu,
+     .brief = "instruction set; the output is the same",
+     .help = "instruction set to use; goes before QUANTPRESS_ISA. The output does not depend on it"},
+    {.name = "threads", .kind = Kind::kInt, .value_name = "N", .default_value = "0", .accepted = "0..1024",
+     .group = Group::kRun, .commands = kConvert, .brief = "0: all; the output is the same",
+     .help = "0: all that the process may use. The output does not depend on it"},
+    {.name = "memory", .kind = Kind::kSize, .value_name = "SIZE", .default_value = "512M", .group = Group::kRun,
+     .commands = kConvert, .brief = "budget for buffers: 512M, 2G",
+     .help = "budget for buffers, with K, M or G; mapped files do not count"},
+
+    // ---- Messages
+    {.name = "format", .kind = Kind::kChoice, .value_name = "FORMAT", .default_value = "onnx", .accepted = "onnx",
+     .group = Group::kMessages, .commands = kOps, .brief = "source format",
+     .help = "source format whose operators are listed"},
+    {.name = "json", .group = Group::kMessages, .commands = kInspect | kCpu | kOps, .brief = "print JSON",
+     .help = "print JSON"},
+    {.name = "no-progress", .group = Group::kMessages, .commands = kConvert, .help = "no progress line on a terminal"},
+    {.name = "quiet", .group = Group::kMessages, .commands = kConvert, .brief = "print errors only",
+     .help = "print errors only"},
+    {.name = "verbose", .group = Group::kMessages, .commands = kConvert,
+     .brief = "all notes, and a line for every layer", .help = "all notes, and a line for every layer"},
+    {.name = "help", .short_name = 'h', .group = Group::kMessages, .commands = kEveryCommand, .brief = "this text",
+     .help = "this text"},
+    {.name = "help-all", .group = Group::kMessages, .commands = kEveryCommand, .brief = "every option",
+     .help = "every option"},
+    {.name = "version", .short_name = 'v', .group = Group::kMessages, .commands = kEveryCommand,
+     .help = "print the version"},
+
+    // ---- Known from MNNConvert
+    {.name = "debug", .group = Group::kCompatibility, .commands = kConvert, .state = State::kNoEffect,
+     .help = "accepted without effect"},
+    {.name = "benchmarkModel", .group = Group::kCompatibility, .commands = kConvert, .state = State::kNoEffect,
+     .help = "accepted without effect"},
+    {.name = "dumpPass", .accepted = "0", .group = Group::kCompatibility, .commands = kConvert,
+     .state = State::kNotBuilt, .help = "operator counts after each pass"},
+    {.name = "testdir", .kind = Kind::kPath, .value_name = "DIRECTORY", .group = Group::kCompatibility,
+     .commands = kConvert, .state = State::kNotBuilt, .hint = Hint::kDirectory,
+     .help = "self test after the conversion"},
+    {.name = "testconfig", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kCompatibility,
+     .commands = kConvert, .state = State::kNotBuilt, .hint = Hint::kFile, .help = "settings of the self test"},
+    {.name = "thredhold", .kind = Kind::kNumber, .value_name = "ERROR", .group = Group::kCompatibility,
+     .commands = kConvert, .state = State::kNotBuilt, .help = "largest error that passes the self test"},
+    {.name = "rknn", .accepted = "0", .group = Group::kCompatibility, .commands = kConvert, .state = State::kNotBuilt,
+     .help = "Rockchip NPU model"},
+};
+// clang-format on
+
+constexpr Command kCommands[] = {
+    {.name = "convert", .bit = kConvert, .summary = "convert a model to MNN and quantize its weights"},
+    {.name = "inspect",
+     .bit = kInspect,
+     .words = "FILE",
+     .min_words = 1,
+     .max_words = 1,
+     .summary = "inputs, outputs, operators, and how each weight is stored"},
+    {.name = "cpu", .bit = kCpu, .summary = "instruction sets that were found, and the one that is used"},
+    {.name = "ops", .bit = kOps, .summary = "operators that can be converted"},
+    {.name = "version", .bit = kVersion, .summary = "print the version"},
+    {.name = "help", .bit = kHelp, .words = "[COMMAND]", .max_words = 1, .summary = "explain a command"},
+    {.name = "generate",
+     .bit = kGenerate,
+     .words = "man|bash|zsh|fish",
+     .min_words = 1,
+     .max_words = 1,
+     .summary = "print the manual page or a shell completion",
+     .hidden = true},
+};
+
+template <typename Range, typename Predicate>
+auto FindOrNull(const Range& range, Predicate predicate) -> decltype(std::data(range)) {
+  const auto found = std::find_if(std::begin(range), std::end(range), predicate);
+  return found == std::end(range) ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::span<const Option> AllOptions() { return kOptions; }
+std::span<const Command> AllCommands() { return kCommands; }
+
+const Option* FindOption(std::string_view name, unsigned command) {
+  return FindOrNull(kOptions, [&](const Option& o) { return o.name == name && (o.commands & command) != 0; });
+}
+
+const Option* FindShortOption(char name, unsigned command) {
+  return FindOrNull(kOptions,
+                    [&](const Option& o) { return name != 0 && o.short_name == name && (o.commands & command) != 0; });
+}
+
+const Command* FindCommand(std::string_view name) {
+  return FindOrNull(kCommands, [&](const Command& c) { return c.name == name; });
+}
+
+std::string_view GroupTitle(Group group) {
+  switch (group) {
+    case Group::kFiles:
+      return "Files";
+    case Group::kQuantization:
+      return "Quantization";
+    case Group::kGraph:
+      return "Graph";
+    case Group::kRun:
+      return "Resources";
+    case Group::kMessages:
+      return "Output";
+    case Group::kCompatibility:
+      return "Known from MNNConvert";
+  }
+  return {};
+}
+
+}  // namespace quantpress::tools

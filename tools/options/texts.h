@@ -1,0 +1,34 @@
+// Everything that is printed from the table of options.
+#ifndef QUANTPRESS_TOOLS_OPTIONS_TEXTS_H_
+#define QUANTPRESS_TOOLS_OPTIONS_TEXTS_H_
+
+#include <string>
+#include <string_view>
+
+#include "tools/options/option.h"
+
+namespace quantpress::tools {
+
+// The commands, one line each.
+std::string OverviewText();
+
+// Help of one command. `program` is what was called: "quantpress convert", "MNNConvert". Without `all` one line for
+// each option that matters most; with it every option, grouped.
+std::string HelpText(const Command& command, std::string_view program, bool all);
+
+// roff source of quantpress(1).
+std::string ManPage();
+
+std::string BashCompletion();
+std::string ZshCompletion();
+std::string FishCompletion();
+
+// "-f, --framework=FORMAT", "--weightQuantAsymmetric[=0|1]"
+std::string OptionSyntax(const Option& option);
+
+// `text` with default and state: "bits per weight; 0: off [0]", "(not built yet) ...".
+std::string WithDefault(const Option& option, std::string_view text);
+
+}  // namespace quantpress::tools
+
+#endif  // QUANTPRESS_TOOLS_OPTIONS_TEXTS_H_

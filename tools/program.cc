@@ -1,0 +1,123 @@
+#include "tools/program.h"
+
+#include <algorithm>
+#include <span>
+
+#include "tools/commands/commands.h"
+#include "tools/options/texts.h"
+
+namespace quantpress::tools {
+namespace {
+
+bool IsMnnConvert(const std::string& called) {
+  std::string name = called.substr(called.rfind('/') + 1);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+  return name == "mnnconvert";
+}
+
+// Options of resources and messages may stand in front of the command: moves the command to the front.
+StatusOr<std::vector<std::string>> CommandFirst(const std::vector<std::string>& arguments) {
+  const Command& convert = *FindCommand("convert");
+  size_t i = 0;
+  while (i < arguments.size() && arguments[i].starts_with('-')) {
+    const std::string& word = arguments[i++];
+    const size_t equals = word.find('=');
+    const Option* option = word.starts_with("--")
+                               ? FindOption(std::string_view(word).substr(2, equals - 2), kEveryCommand)
+                           : word.size() == 2 ? FindShortOption(word[1], kEveryCommand)
+                                              : nullptr;
+    if (!option) return UnknownOption(word, convert);
+    if (option->group != Group::kRun && option->group != Group::kMessages) {
+      return InvalidInput("--{} must follow a command: quantpress convert {} ...", option->name, word);
+    }
+    if (option->kind != Kind::kFlag && equals == std::string::npos) ++i;
+  }
+  if (i >= arguments.size()) return InvalidInput("no command; `quantpress help` lists them");
+  std::vector<std::string> moved = {arguments[i]};
+  moved.insert(moved.end(), arguments.begin(), arguments.begin() + static_cast<std::ptrdiff_t>(i));
+  moved.insert(moved.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1, arguments.end());
+  return moved;
+}
+
+int RunHelp(const Context& context) {
+  if (context.line.words.empty()) return PrintData(context, OverviewText());
+  const Command* command = FindCommand(context.line.words[0]);
+  if (!command) return FailUsage(context, UnknownCommand(context.line.words[0]));
+  return PrintData(context, HelpText(*command, fmt::format("quantpress {}", command->name), true));
+}
+
+int RunGenerate(const Context& context) {
+  const std::string& form = context.line.words[0];
+  if (form == "man") return PrintData(context, ManPage());
+  if (form == "bash") return PrintData(context, BashCompletion());
+  if (form == "zsh") return PrintData(context, ZshCompletion());
+  if (form == "fish") return PrintData(context, FishCompletion());
+  return FailUsage(context, InvalidInput("\"{}\" is not accepted; expected {}", form, context.line.command->words));
+}
+
+int RunCommand(const Context& context) {
+  const ParsedLine& line = context.line;
+  if (line.Flag("help") || line.Flag("help-all")) {
+    return PrintData(context, HelpText(*line.command, context.Program(), line.Flag("help-all")));
+  }
+  if (line.Flag("version")) return RunVersion(context);
+  switch (line.command->bit) {
+    case kConvert:
+      return RunConvert(context);
+    case kInspect:
+      return RunInspect(context);
+    case kCpu:
+      return RunCpu(context);
+    case kVersion:
+      return RunVersion(context);
+    case kHelp:
+      return RunHelp(context);
+    default:
+      return RunGenerate(context);
+  }
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& words) {
+  Context context;
+  context.as_mnnconvert = !words.empty() && IsMnnConvert(words[0]);
+  std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
+  if (context.as_mnnconvert) {
+    arguments.insert(arguments.begin(), "convert");
+  } else if (arguments.empty()) {
+    context.messages.Error("no command; `quantpress help` lists them");
+    return kExitUsage;
+  } else if (arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "--help-all") {
+    arguments[0] = "help";
+  } else if (arguments[0] == "--version" || arguments[0] == "-v") {
+    arguments[0] = "version";
+  } else if (arguments[0].starts_with('-')) {
+    StatusOr<std::vector<std::string>> moved = CommandFirst(arguments);
+    if (!moved.ok()) {
+      context.messages.Error(Message(moved.status()));
+      return kExitUsage;
+    }
+    arguments = *std::move(moved);
+  }
+  const Command* command = FindCommand(arguments[0]);
+  if (!command) {
+    context.messages.Error(Message(UnknownCommand(arguments[0])));
+    return kExitUsage;
+  }
+  context.line.command = command;
+  StatusOr<ParsedLine> line = ParseLine(std::span(arguments).subspan(1), *command);
+  if (!line.ok()) return FailUsage(context, line.status());
+  context.line = *std::move(line);
+  if (command->bit == kConvert) {
+    if (context.line.Flag("quiet") && context.line.Flag("verbose")) {
+      return FailUsage(context, InvalidInput("--quiet and --verbose contradict each other"));
+    }
+    if (context.line.Flag("quiet")) context.messages.set_verbosity(Verbosity::kQuiet);
+    if (context.line.Flag("verbose")) context.messages.set_verbosity(Verbosity::kVerbose);
+  }
+  return RunCommand(context);
+}
+
+}  // namespace quantpress::tools
