@@ -67,6 +67,8 @@ int RunCommand(const Context& context) {
       return RunConvert(context);
     case kInspect:
       return RunInspect(context);
+    case kOps:
+      return RunOps(context);
     case kCpu:
       return RunCpu(context);
     case kVersion:

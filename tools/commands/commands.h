@@ -26,11 +26,15 @@ struct Context {
 
 int RunConvert(const Context& context);
 int RunInspect(const Context& context);
+int RunOps(const Context& context);
 int RunCpu(const Context& context);
 int RunVersion(const Context& context);
 
 // Inspects one file, for `inspect` and for --info.
 int InspectFile(const Context& context, const std::string& path, bool json);
+
+// Lists the operators of ONNX, for `ops` and for --OP.
+int ListOps(const Context& context, bool json);
 
 // Prints an error and returns kExitError.
 int Fail(const Context& context, const Status& status);

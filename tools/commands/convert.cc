@@ -11,7 +11,16 @@
 namespace quantpress::tools {
 namespace {
 
-int Convert(const Context& context, const ConvertRequest& request) {
+// The tag that the stock tool stores where neither the command line nor the source has one.
+constexpr char kDefaultBizCode[] = "MNNTest";
+
+std::string BizCode(const graph::ConvertOptions& options) {
+  if (!options.output.biz_code.empty()) return options.output.biz_code;
+  const StatusOr<graph::SourceFormat> format = graph::DetectFormat(options.import.model_path);
+  return format.ok() && *format != graph::SourceFormat::kMnn ? kDefaultBizCode : "";
+}
+
+int Convert(const Context& context, graph::ConvertOptions options) {
   const Messages& messages = context.messages;
   const auto start = std::chrono::steady_clock::now();
   ProgressLine progress(messages.is_terminal() && messages.verbosity() != Verbosity::kQuiet &&
@@ -19,7 +28,8 @@ int Convert(const Context& context, const ConvertRequest& request) {
   graph::ConvertHooks hooks;
   hooks.cancellation = &CancelOnSignals();
   hooks.on_progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };
-  const StatusOr<graph::ConvertResult> result = graph::Convert(request.options, hooks);
+  options.output.biz_code = BizCode(options);
+  const StatusOr<graph::ConvertResult> result = graph::Convert(options, hooks);
   progress.Clear();
   if (!result.ok()) {
     if (!absl::IsCancelled(result.status()) || SignalReceived() == 0) return Fail(context, result.status());
@@ -29,7 +39,7 @@ int Convert(const Context& context, const ConvertRequest& request) {
   for (const std::string& note : ConversionNotes(*result, messages.verbose())) messages.Note(note);
   if (messages.verbose()) messages.Plain(LayerTable(*result));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  messages.Plain(SummaryText(request.options, *result, seconds.count()));
+  messages.Plain(SummaryText(options, *result, seconds.count()));
   if (context.as_mnnconvert) {
     // Scripts around the stock tool look for this line. The model is in place whether or not it can be printed.
     const Status status = WriteStandardOutput("Converted Success!\n");
@@ -46,13 +56,19 @@ int RunConvert(const Context& context) {
     if (!line.Given("modelFile")) return FailUsage(context, InvalidInput("--info needs --modelFile"));
     return InspectFile(context, line.Text("modelFile"), false);
   }
+  if (line.Flag("OP")) {
+    const StatusOr<graph::SourceFormat> format = FormatFromLine(line);
+    if (!format.ok()) return FailUsage(context, format.status());
+    if (*format != graph::SourceFormat::kOnnx) return FailUsage(context, InvalidInput("--OP needs -f ONNX"));
+    return ListOps(context, false);
+  }
   const StatusOr<ConvertRequest> request = MakeConvertRequest(line);
   if (!request.ok()) return FailUsage(context, request.status());
   for (const std::string& warning : request->warnings) context.messages.Warning(warning);
   for (const std::string& note : line.notes) context.messages.Note(note);
   for (const std::string& note : request->notes) context.messages.Note(note);
   if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
-  return Convert(context, *request);
+  return Convert(context, request->options);
 }
 
 }  // namespace quantpress::tools

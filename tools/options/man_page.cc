@@ -27,7 +27,11 @@ void AppendOption(const Option& option, std::string* out) {
   *out += ".TP\n\\fB";
   if (option.short_name) *out += fmt::format("\\-{}\\fR, \\fB", option.short_name);
   *out += fmt::format("\\-\\-{}\\fR", Escape(option.name));
-  if (option.kind != Kind::kFlag) *out += fmt::format(" \\fI{}\\fR", Escape(option.value_name));
+  if (option.kind != Kind::kFlag) {
+    *out += fmt::format(" \\fI{}\\fR", Escape(option.value_name));
+  } else if (!option.default_value.empty()) {
+    *out += " \\fI0|1\\fR";
+  }
   *out += fmt::format("\n{}", Escape(WithDefault(option, option.help)));
   if (option.kind == Kind::kInt || option.kind == Kind::kChoice) {
     *out += Escape(fmt::format(". Accepted: {}", DescribeAccepted(option)));
