@@ -61,13 +61,13 @@ class Tally {
   std::vector<std::pair<std::string, size_t>> counts_;
 };
 
-std::string Smaller(uint64_t before, uint64_t after) {
-  std::string text = fmt::format("{} -> {}", HumanBytes(before), HumanBytes(after));
-  if (before > 0 && after > 0) {
-    text += fmt::format(", {:.1f} %, 1/{:.2f}", 100.0 * static_cast<double>(after) / static_cast<double>(before),
-                        static_cast<double>(before) / static_cast<double>(after));
-  }
-  return text;
+// "33.1 MB -> 5.2 MB (15.7 %, 6.37 times smaller)"
+std::string Change(uint64_t before, uint64_t after) {
+  const std::string text = fmt::format("{} -> {}", HumanBytes(before), HumanBytes(after));
+  if (before == 0 || after == 0) return text;
+  const double percent = 100.0 * static_cast<double>(after) / static_cast<double>(before);
+  if (after >= before) return fmt::format("{} ({:.1f} %)", text, percent);
+  return fmt::format("{} ({:.1f} %, {:.2f} times smaller)", text, percent, 100 / percent);
 }
 
 std::string Decibels(double sqnr) { return std::isfinite(sqnr) ? fmt::format("SQNR {:.1f} dB", sqnr) : "exact"; }
@@ -147,8 +147,8 @@ std::string SummaryText(const graph::ConvertOptions& options, const graph::Conve
     out += fmt::format("{} {} x {}", first ? "" : ";", count, coding);
     first = false;
   }
-  out += fmt::format("\n  weights  {}\n  files    {}\n", Smaller(before, after),
-                     Smaller(result.source_bytes, result.output_bytes));
+  out += fmt::format("\n  weights  {}\n  files    {}\n", Change(before, after),
+                     Change(result.source_bytes, result.output_bytes));
   if (const graph::LayerReport* worst = WorstLayer(result)) {
     out +=
         fmt::format("  worst    {}: {}\n", FullName(result.plan.weights[worst->plan_index]), Decibels(worst->sqnr_db));

@@ -34,6 +34,8 @@ void PrepareStandardStreams() {
     if (open("/dev/null", modes[descriptor]) < 0) _exit(1);
   }
   std::signal(SIGPIPE, SIG_IGN);
+  // Likewise for a file that would pass the limit of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 Status WriteStandardOutput(std::string_view text) {

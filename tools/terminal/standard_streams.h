@@ -9,7 +9,8 @@
 namespace quantpress::tools {
 
 // Call first. Fills closed standard descriptors, so that no file that is opened later gets number 0, 1 or 2 and has
-// messages written into it. Writing to a pipe that nobody reads becomes an error instead of a signal.
+// messages written into it. Writing to a pipe that nobody reads, or past the limit of file sizes, becomes
+// an error instead of a signal.
 void PrepareStandardStreams();
 
 // Everything or an error.
