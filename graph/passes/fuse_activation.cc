@@ -1,4 +1,5 @@
-// Conv -> ReLU (slope 0) or ReLU6 (0..6): a flag of the convolution.
+// Conv -> ReLU (slope 0) or ReLU6 (0..6): a flag of the convolution. Also across the Reshape behind a matrix product,
+// which does not change values.
 #include "graph/passes/conv_pattern.h"
 #include "graph/passes/graph_index.h"
 #include "graph/passes/passes.h"
@@ -14,11 +15,16 @@ Status FuseActivation(Graph& graph, const ImportOptions&) {
     const bool is_relu = relu != nullptr && relu->slope == 0;
     const bool is_relu6 = relu6 != nullptr && relu6->minValue == 0 && relu6->maxValue == 6;
     if (!is_relu && !is_relu6) continue;
-    Op* producer = index.Producer(op.inputs[0]);
+    Op* last = index.Producer(op.inputs[0]);
+    if (last == nullptr || index.OnlyUser(op.inputs[0]) != &op) continue;
+    Op* producer = last;
+    if (last->type == mnn::OpType::Reshape && index.OnlyUser(last->inputs[0]) == last) {
+      producer = index.Producer(last->inputs[0]);
+    }
     mnn::Convolution2DT* conv = FusibleConv(producer);
-    if (conv == nullptr || index.OnlyUser(op.inputs[0]) != &op) continue;
+    if (conv == nullptr) continue;
     (is_relu ? conv->common->relu : conv->common->relu6) = true;
-    index.MoveOutput(producer, op.outputs[0]);
+    index.MoveOutput(last, op.outputs[0]);
   }
   index.Commit();
   return absl::OkStatus();

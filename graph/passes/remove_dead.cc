@@ -24,8 +24,10 @@ Status RemoveDeadOps(Graph& graph, const ImportOptions&) {
   for (size_t t = 0; t < graph.tensors.size(); ++t) {
     if (!needed[t]) continue;
     renumbered[t] = static_cast<int>(next);
-    if (next != t) graph.tensors[next] = std::move(graph.tensors[t]);
-    if (t < graph.shapes.size()) graph.shapes[next] = std::move(graph.shapes[t]);
+    if (next != t) {
+      graph.tensors[next] = std::move(graph.tensors[t]);
+      if (t < graph.shapes.size()) graph.shapes[next] = std::move(graph.shapes[t]);
+    }
     ++next;
   }
   graph.tensors.resize(next);
