@@ -1,6 +1,7 @@
 #include "dispatch/target.h"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 
 #include "hwy/highway.h"
@@ -24,7 +25,8 @@ constexpr std::array<IsaRow, 6> kIsas = {{
     {Isa::kNeon, "neon", HWY_NEON},
 }};
 
-// The mask that DisableTargets has narrowed must not narrow what is listed, so the CPU is asked once, before.
+// Asked once, before anything is selected: hwy::SupportedTargets() lets kernels use every target again, whatever
+// DisableTargets has said, and it takes long.
 int64_t CpuTargets() {
   static const int64_t targets = HWY_SUPPORTED_TARGETS & HWY_TARGETS;
   return targets;
@@ -32,6 +34,17 @@ int64_t CpuTargets() {
 
 // Forces the question above to be asked before main() can select anything.
 [[maybe_unused]] const int64_t kAskedEarly = CpuTargets();
+
+// kAuto: nothing was selected, and kernels use the best.
+std::atomic<Isa> selected{Isa::kAuto};
+
+Isa BestIsa() {
+  Isa best = Isa::kScalar;
+  for (const IsaRow& row : kIsas) {
+    if ((CpuTargets() & row.target) != 0) best = row.isa;
+  }
+  return best;
+}
 
 std::string IsaNames() {
   std::string names = "auto";
@@ -71,13 +84,10 @@ std::string AvailableIsaNames() {
 }
 
 Status SelectIsa(Isa isa) {
-  if (isa == Isa::kAuto) {
-    hwy::DisableTargets(0);
-    return absl::OkStatus();
-  }
   for (const IsaRow& row : kIsas) {
-    if (row.isa != isa || (CpuTargets() & row.target) == 0) continue;
+    if (row.isa != (isa == Isa::kAuto ? BestIsa() : isa) || (CpuTargets() & row.target) == 0) continue;
     hwy::DisableTargets(row.target - 1);  // everything better
+    selected = row.isa;
     return absl::OkStatus();
   }
   return InvalidInput("instruction set '{}' is not available here; this CPU and build have: {}", IsaName(isa),
@@ -85,12 +95,8 @@ Status SelectIsa(Isa isa) {
 }
 
 Isa ActiveIsa() {
-  const int64_t targets = HWY_SUPPORTED_TARGETS & HWY_TARGETS;
-  const int64_t best = targets & -targets;
-  for (const IsaRow& row : kIsas) {
-    if (row.target == best) return row.isa;
-  }
-  return Isa::kScalar;
+  const Isa isa = selected;
+  return isa == Isa::kAuto ? BestIsa() : isa;
 }
 
 StatusOr<Isa> IsaFromEnvironment() {
