@@ -35,3 +35,5 @@ function(quantpress_python_test name label script)
 endfunction()
 
 quantpress_python_test(policy fast policy/test_tree.py)
+quantpress_python_test(cli fast cli/run.py)
+quantpress_python_test(cli_process slow cli/test_process.py TIMEOUT 1200)

@@ -74,6 +74,9 @@ StatusOr<SourceFormat> FormatFromLine(const ParsedLine& line) {
   if (name.empty()) return SourceFormat::kAuto;
   if (name == "ONNX") return SourceFormat::kOnnx;
   if (name == "MNN") return SourceFormat::kMnn;
+  if (name == "TF") return SourceFormat::kTensorFlow;
+  if (name == "CAFFE") return SourceFormat::kCaffe;
+  if (name == "TFLITE") return SourceFormat::kTfLite;
   return Unsupported("-f {}: this source format is not built yet; possible are ONNX and MNN", name);
 }
 

@@ -17,6 +17,7 @@ using dispatch::WeightPlan;
 
 constexpr size_t kMostNotes = 12;
 constexpr size_t kMostLayers = 5;
+constexpr size_t kMostCodings = 5;
 
 std::string FullName(const WeightPlan& plan) {
   return plan.subgraph.empty() ? plan.layer : fmt::format("{}/{}", plan.subgraph, plan.layer);
@@ -129,6 +130,7 @@ std::string LayerTable(const graph::ConvertResult& result) {
     }
     out += fmt::format(" ({})\n", plan.reason);
   }
+  if (!out.empty()) out.pop_back();
   return out;
 }
 
@@ -142,10 +144,13 @@ std::string SummaryText(const graph::ConvertOptions& options, const graph::Conve
   }
   std::string out = fmt::format("{}:", options.output.output_path);
   if (codings.counts().empty()) out += " no weights";
-  bool first = true;
-  for (const auto& [coding, count] : codings.counts()) {
-    out += fmt::format("{} {} x {}", first ? "" : ";", count, coding);
-    first = false;
+  const auto& counts = codings.counts();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    out += fmt::format("{} {} x {}", i > 0 ? ";" : "", counts[i].second, counts[i].first);
+    if (i + 1 == kMostCodings && counts.size() > kMostCodings) {
+      out += fmt::format("; {} more kinds", counts.size() - kMostCodings);
+      break;
+    }
   }
   out += fmt::format("\n  weights  {}\n  files    {}\n", Change(before, after),
                      Change(result.source_bytes, result.output_bytes));

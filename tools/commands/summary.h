@@ -13,7 +13,7 @@ namespace quantpress::tools {
 // note; without `all` long lists are cut, and the last note says so.
 std::vector<std::string> ConversionNotes(const graph::ConvertResult& result, bool all);
 
-// One line per weight: how it is stored, bytes, error, reason.
+// One line per weight: how it is stored, bytes, error, reason. Without a newline at the end.
 std::string LayerTable(const graph::ConvertResult& result);
 
 // Layers, bits, bytes before and after, worst layer, time.

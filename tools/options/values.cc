@@ -126,8 +126,9 @@ std::string DescribeAccepted(const Option& option) {
     case Kind::kSize:
       return "a positive whole number with K, M or G, such as 512M";
     case Kind::kText:
-    case Kind::kPath:
       return "text";
+    case Kind::kPath:
+      return "a path";
     case Kind::kInt:
     case Kind::kChoice:
       break;
