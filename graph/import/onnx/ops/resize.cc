@@ -1,60 +1,302 @@
-// Resize and Upsample.
+// Resize and Upsample. The runtime's Interp where it computes what ONNX says; else, with sizes that are known, one gather or one matrix
+// product with constant weights per axis.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "graph/build/params.h"
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
+#include "graph/import/onnx/ops/resize_axis.h"
 
 namespace quantpress::graph::onnx {
 namespace {
 
 using Ctm = mnn::CoordinateTransformationMode;
 
-void Resize(NodeContext& n) {
-  const Value x = n.Input(0);
+constexpr int64_t kMaxMatrix = int64_t{1} << 24;
+
+struct ResizePlan {
+  ResizeMode mode;
+  std::vector<std::optional<AxisResize>> axes;  // per axis; nullopt: sizes are not known at conversion time
+  float extrapolation = 0;
+};
+
+// y along `axis` = matrix [out, in] times x.
+Value ApplyMatrix(NodeContext& n, Value x, size_t axis, const AxisResize& a, std::vector<float> matrix) {
   const size_t rank = n.b.Rank(x);
-  if (!n.ok()) return;
-  if (rank != 4) return n.Fail("a resize of a tensor of rank {}", rank);
-  const std::string mode = n.String("mode", "nearest");
-  const std::string ctm = n.String("coordinate_transformation_mode", n.opset() < 11 ? "asymmetric" : "half_pixel");
-  const std::string nearest = n.String("nearest_mode", n.opset() < 11 ? "floor" : "round_prefer_floor");
+  std::vector<int64_t> perm(rank);
+  for (size_t i = 0; i < rank; ++i) perm[i] = static_cast<int64_t>(i);
+  std::swap(perm[axis], perm[rank - 1]);
+  if (rank == 1) return n.b.Squeeze(ApplyMatrix(n, n.b.Unsqueeze(x, {0}), 1, a, std::move(matrix)), {0});
+  const bool moved = axis + 1 != rank;
+  if (moved) x = n.b.Transpose(x, perm);
+  // Rank 3, so that it stays a product and is not taken for a layer's weight.
+  const Value weights = n.b.Floats(std::move(matrix), {1, a.out, a.in});
+  Value flat = n.b.ReshapeTo(x, {1, -1, a.in});
+  Shape shape = *n.b.shape(x);
+  shape.back() = a.out;
+  Value out = n.b.ReshapeLike(n.b.MatMul(flat, weights, false, true), shape, n.b.ShapeOf(x));
+  return moved ? n.b.Transpose(out, perm) : out;
+}
+
+void Decompose(NodeContext& n, Value x, const ResizePlan& plan) {
+  const ElementType type = n.b.type(x);
+  const size_t rank = n.b.Rank(x);
+  for (size_t i = 0; i < rank; ++i) {
+    if (!plan.axes[i]) return n.Fail("mode '{}' with '{}' over an axis whose size is not known at conversion time", plan.mode.mode, plan.mode.coordinates);
+    const AxisResize& a = *plan.axes[i];
+    if (a.in < 1 || a.out < 1 || a.in > kMaxMatrix || a.out > kMaxMatrix || a.in * a.out > kMaxMatrix) {
+      return n.Fail("a resize from {} to {} elements", a.in, a.out);
+    }
+  }
+  const bool nearest = plan.mode.mode == "nearest";
+  if (!nearest) x = n.b.Cast(x, ElementType::kFloat32);
+  const bool crop = plan.mode.coordinates == "tf_crop_and_resize";
+  Value mask;
+  for (size_t i = 0; i < rank && n.ok(); ++i) {
+    const AxisResize& a = *plan.axes[i];
+    if (a.in == a.out && a.scale == 1 && !crop) continue;
+    if (nearest) {
+      std::vector<int64_t> where = NearestIndices(plan.mode, a);
+      x = n.b.Gather(x, n.b.IntList(std::move(where)), static_cast<int64_t>(i));
+    } else {
+      x = ApplyMatrix(n, x, i, a, InterpolationMatrix(plan.mode, a));
+    }
+    if (crop) {
+      std::vector<int64_t> shape(rank, 1);
+      shape[i] = a.out;
+      const Value inside = n.b.Floats(InsideMask(plan.mode, a), shape);
+      mask = mask.valid() ? n.b.Mul(mask, inside) : inside;
+    }
+  }
+  if (crop && mask.valid()) x = n.b.Select(n.b.Cast(mask, ElementType::kBool), x, n.b.ScalarLike(static_cast<double>(plan.extrapolation), x));
+  n.SetOutput(0, n.b.Cast(x, type));
+}
+
+// Whether Interp computes exactly this: pictures of rank 4, resized along the last two axes only.
+bool IsNative(NodeContext& n, Value x, const ResizePlan& plan, const std::vector<float>& scales) {
+  const ResizeMode& m = plan.mode;
+  if (n.b.Rank(x) != 4 || !IsFloat(n.b.type(x)) || m.antialias || m.exclude_outside) return false;
+  for (size_t i = 0; i < 4; ++i) {
+    const bool spatial = i >= 2;
+    if (!plan.axes[i]) {
+      // Of unknown size: scales by whole numbers are safe everywhere.
+      if (scales.size() != 4 || (spatial ? scales[i] < 1 || scales[i] != std::floor(scales[i]) : scales[i] != 1)) return false;
+    } else if (spatial) {
+      const AxisResize& a = *plan.axes[i];
+      if (a.out < a.in || a.scale * static_cast<double>(a.in) != static_cast<double>(a.out)) return false;
+    } else if (plan.axes[i]->in != plan.axes[i]->out || plan.axes[i]->scale != 1) {
+      return false;
+    }
+  }
+  if (m.mode == "nearest") {
+    return (m.coordinates == "asymmetric" && m.nearest == "floor") || (m.coordinates == "half_pixel" && m.nearest == "round_prefer_floor");
+  }
+  return m.mode == "linear" && (m.coordinates == "asymmetric" || m.coordinates == "half_pixel" ||
+                                m.coordinates == "pytorch_half_pixel" || m.coordinates == "align_corners");
+}
+
+void EmitInterp(NodeContext& n, Value x, const ResizePlan& plan, const std::vector<float>& scales) {
   mnn::InterpT param;
-  if (ctm == "align_corners") param.ctm = Ctm::AlignCorners;
-  else if (ctm == "half_pixel") param.ctm = Ctm::HalfPixels;
-  else if (ctm == "pytorch_half_pixel") param.ctm = Ctm::PytorchHalfPixels;
-  else if (ctm == "asymmetric") param.ctm = Ctm::Asymmetric;
-  else return n.Fail("coordinate_transformation_mode '{}'", ctm);
+  const ResizeMode& m = plan.mode;
+  param.ctm = m.coordinates == "align_corners"        ? Ctm::AlignCorners
+              : m.coordinates == "half_pixel"         ? Ctm::HalfPixels
+              : m.coordinates == "pytorch_half_pixel" ? Ctm::PytorchHalfPixels
+                                                      : Ctm::Asymmetric;
   param.alignCorners = param.ctm == Ctm::AlignCorners;
   param.halfPixelCenters = param.ctm == Ctm::HalfPixels;
-  param.cubicCoeffA = n.Float("cubic_coeff_a", -0.75f);
-  if (mode == "nearest" && (nearest == "floor" || nearest == "round_prefer_floor")) param.resizeType = nearest == "floor" ? 1 : 4;
-  else if (mode == "linear") param.resizeType = 2;
-  else return n.Fail("mode '{}' with nearest_mode '{}'", mode, nearest);
-  // X, scales before opset 11; X, roi, scales, sizes from then on.
-  const size_t scales_at = n.opset() < 11 ? 1 : 2;
-  Value sizes = n.OptionalInput(3);
+  param.cubicCoeffA = static_cast<float>(m.cubic_a);
+  param.resizeType = m.mode == "linear" ? 2 : m.nearest == "floor" ? 1 : 4;
   Shape out = *n.b.shape(x);
-  Value second;
-  if (sizes.valid()) {
-    const auto elements = n.b.Elements(sizes);
-    for (size_t i = 2; i < 4; ++i) out[i] = elements && elements->size() == 4 ? (*elements)[i] : n.b.symbols()->Fresh();
-    second = n.b.Cast(sizes, ElementType::kInt32);
-  } else {
-    const Value scales = n.Input(scales_at);
-    const auto factors = n.b.ConstantFloats(scales);
-    for (size_t i = 2; i < 4; ++i) {
-      out[i] = factors && factors->size() == 4 && IsKnown(out[i])
-                   ? static_cast<int64_t>(static_cast<float>(out[i]) * (*factors)[i])
-                   : n.b.symbols()->Fresh();
-    }
-    second = scales;
+  bool all_known = true;
+  for (size_t i = 2; i < 4; ++i) {
+    out[i] = plan.axes[i] ? plan.axes[i]->out : n.b.symbols()->Fresh();
+    all_known = all_known && plan.axes[i];
   }
-  if (!n.ok()) return;
+  // Sizes are exact; scales keep a model with free sizes free.
+  Value second;
+  if (all_known) {
+    std::vector<int64_t> sizes(out.begin(), out.end());
+    for (size_t i = 0; i < 2; ++i) sizes[i] = IsKnown(sizes[i]) ? sizes[i] : 1;
+    second = IsStatic(out) ? n.b.Ints(std::move(sizes), {4}, ElementType::kInt32)
+                           : n.b.Ints({out[2], out[3]}, {2}, ElementType::kInt32);
+  } else {
+    second = n.b.Floats(scales, {4});
+  }
   const Value v = n.b.Emit(mnn::OpType::Interp, Param(param), {x, second}, {n.b.type(x), out});
   if (v.valid()) n.b.last_op().default_format = mnn::MNN_DATA_FORMAT::NCHW;
   n.SetOutput(0, v);
 }
 
+// The axes that `scales`, `sizes` and `roi` talk about.
+std::vector<size_t> ListedAxes(NodeContext& n, size_t rank) {
+  std::vector<size_t> listed;
+  if (!n.Has("axes")) {
+    for (size_t i = 0; i < rank; ++i) listed.push_back(i);
+    return listed;
+  }
+  for (int64_t a : n.Ints("axes")) {
+    const auto axis = NormalizeAxis(a, rank);
+    if (!axis) n.Fail("axis {} lies outside a tensor of rank {}", a, rank);
+    listed.push_back(axis.value_or(0));
+  }
+  return listed;
+}
+
+ResizeMode ReadMode(NodeContext& n) {
+  ResizeMode m;
+  m.mode = n.String("mode", "nearest");
+  const bool old = n.opset() < 11;
+  m.coordinates = n.String("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
+  m.nearest = n.String("nearest_mode", old ? "floor" : "round_prefer_floor");
+  m.cubic_a = static_cast<double>(n.Float("cubic_coeff_a", -0.75f));
+  m.antialias = n.Int("antialias", 0) != 0;
+  m.exclude_outside = n.Int("exclude_outside", 0) != 0;
+  if (m.mode == "bilinear" || m.mode == "trilinear") m.mode = "linear";
+  if (m.mode != "nearest" && m.mode != "linear" && m.mode != "cubic") n.Fail("mode '{}'; expected nearest, linear or cubic", m.mode);
+  static constexpr std::string_view kCoordinates[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"};
+  if (std::find(std::begin(kCoordinates), std::end(kCoordinates), m.coordinates) == std::end(kCoordinates)) {
+    n.Fail("coordinate_transformation_mode '{}'", m.coordinates);
+  }
+  return m;
+}
+
+void SetSizes(NodeContext& n, const std::vector<size_t>& listed, const Shape& in, std::vector<int64_t> sizes, ResizePlan* plan) {
+  const std::string policy = n.String("keep_aspect_ratio_policy", "stretch");
+  if (sizes.size() != listed.size()) return n.Fail("{} sizes for {} axes", sizes.size(), listed.size());
+  double common = policy == "not_larger" ? std::numeric_limits<double>::max() : 0;
+  for (size_t k = 0; k < listed.size(); ++k) {
+    const Dim d = in[listed[k]];
+    if (sizes[k] < 0 || d == 0) return n.Fail("a resize from {} to {} elements", d, sizes[k]);
+    const double ratio = static_cast<double>(sizes[k]) / static_cast<double>(d);
+    if (policy == "not_larger") common = std::min(common, ratio);
+    if (policy == "not_smaller") common = std::max(common, ratio);
+  }
+  for (size_t k = 0; k < listed.size(); ++k) {
+    const size_t i = listed[k];
+    if (!IsKnown(in[i])) {
+      plan->axes[i].reset();
+      continue;
+    }
+    AxisResize& a = plan->axes[i].emplace();
+    a.in = in[i];
+    a.scale = policy == "stretch" ? static_cast<double>(sizes[k]) / static_cast<double>(a.in) : common;
+    a.out = policy == "stretch" ? sizes[k] : static_cast<int64_t>(std::floor(common * static_cast<double>(a.in) + 0.5));
+  }
+}
+
+void SetScales(NodeContext& n, const std::vector<size_t>& listed, const Shape& in, const std::vector<float>& scales, ResizePlan* plan) {
+  if (scales.size() != listed.size()) return n.Fail("{} scales for {} axes", scales.size(), listed.size());
+  for (size_t k = 0; k < listed.size(); ++k) {
+    const size_t i = listed[k];
+    if (!(scales[k] > 0) || scales[k] > 1e6f) return n.Fail("a scale of {}; scales are positive", scales[k]);
+    if (!IsKnown(in[i])) {
+      if (scales[k] != 1) plan->axes[i].reset();
+      continue;
+    }
+    AxisResize& a = plan->axes[i].emplace();
+    a.in = in[i];
+    a.scale = static_cast<double>(scales[k]);
+    a.out = static_cast<int64_t>(std::floor(static_cast<double>(static_cast<float>(a.in) * scales[k])));
+  }
+}
+
+void ResizeWith(NodeContext& n, Value x, Value scales, Value sizes, Value roi) {
+  const size_t rank = n.b.Rank(x);
+  ResizePlan plan;
+  plan.mode = ReadMode(n);
+  plan.extrapolation = n.Float("extrapolation_value", 0);
+  const std::vector<size_t> listed = ListedAxes(n, rank);
+  if (!n.ok()) return;
+  const Shape in = *n.b.shape(x);
+  plan.axes.resize(rank);
+  std::vector<float> full_scales(rank, 1.0f);
+  for (size_t i = 0; i < rank; ++i) {
+    // An axis of unknown size that is not resized: any equal pair of sizes says so.
+    plan.axes[i] = AxisResize{IsKnown(in[i]) ? in[i] : 1, IsKnown(in[i]) ? in[i] : 1, 1, 0, 1};
+  }
+  if (sizes.valid()) {
+    const auto constant = n.b.ConstantInts(sizes);
+    if (!constant) return n.Fail("sizes are computed at run time");
+    full_scales.clear();
+    SetSizes(n, listed, in, *constant, &plan);
+  } else {
+    const auto constant = n.b.ConstantFloats(scales);
+    if (!constant) return n.Fail("scales are computed at run time");
+    SetScales(n, listed, in, *constant, &plan);
+    for (size_t k = 0; k < listed.size() && k < constant->size(); ++k) full_scales[listed[k]] = (*constant)[k];
+  }
+  if (plan.mode.coordinates == "tf_crop_and_resize") {
+    const auto box = n.b.ConstantFloats(roi);
+    if (!box || box->size() != 2 * listed.size()) return n.Fail("roi must be constant, with a start and an end for each axis");
+    for (size_t k = 0; k < listed.size(); ++k) {
+      if (!plan.axes[listed[k]]) continue;
+      plan.axes[listed[k]]->roi_start = static_cast<double>((*box)[k]);
+      plan.axes[listed[k]]->roi_end = static_cast<double>((*box)[k + listed.size()]);
+    }
+  }
+  if (!n.ok()) return;
+  if (IsNative(n, x, plan, full_scales)) return EmitInterp(n, x, plan, full_scales);
+  Decompose(n, x, plan);
+}
+
+// Sizes that are computed at run time: only what Interp does rightly for any sizes.
+bool DynamicSizes(NodeContext& n, Value x, Value sizes) {
+  if (!sizes.valid() || n.b.IsConstant(sizes) || n.b.Rank(x) != 4 || n.Has("axes")) return false;
+  ResizePlan plan;
+  plan.mode = ReadMode(n);
+  const std::string& c = plan.mode.coordinates;
+  const bool linear = plan.mode.mode == "linear" && (c == "half_pixel" || c == "align_corners" || c == "asymmetric" || c == "pytorch_half_pixel");
+  const bool nearest = plan.mode.mode == "nearest" && c == "asymmetric" && plan.mode.nearest == "floor";
+  if ((!linear && !nearest) || plan.mode.antialias || n.String("keep_aspect_ratio_policy", "stretch") != "stretch") return false;
+  plan.axes.resize(4);
+  mnn::InterpT param;
+  param.ctm = c == "align_corners" ? Ctm::AlignCorners : c == "half_pixel" ? Ctm::HalfPixels : c == "pytorch_half_pixel" ? Ctm::PytorchHalfPixels : Ctm::Asymmetric;
+  param.alignCorners = param.ctm == Ctm::AlignCorners;
+  param.halfPixelCenters = param.ctm == Ctm::HalfPixels;
+  param.resizeType = linear ? 2 : 1;
+  Shape out = *n.b.shape(x);
+  const auto elements = n.b.Elements(sizes);
+  for (size_t i = 2; i < 4; ++i) out[i] = elements && elements->size() == 4 ? (*elements)[i] : n.b.symbols()->Fresh();
+  const Value v = n.b.Emit(mnn::OpType::Interp, Param(param), {x, n.b.Cast(sizes, ElementType::kInt32)}, {n.b.type(x), out});
+  if (v.valid()) n.b.last_op().default_format = mnn::MNN_DATA_FORMAT::NCHW;
+  n.SetOutput(0, v);
+  return true;
+}
+
+void Resize(NodeContext& n) {
+  const Value x = n.Input(0);
+  if (n.opset() < 11) return ResizeWith(n, x, n.Input(1), {}, {});
+  Value sizes = n.OptionalInput(3);
+  Value scales = n.OptionalInput(2);
+  // An empty tensor says "absent" in opset 11.
+  const auto empty = [&](Value v) { return n.b.IsConstant(v) && n.b.constant(v)->count() == 0; };
+  if (sizes.valid() && empty(sizes)) sizes = {};
+  if (!sizes.valid() && (!scales.valid() || empty(scales))) return n.Fail("neither scales nor sizes");
+  if (DynamicSizes(n, x, sizes)) return;
+  ResizeWith(n, x, scales, sizes, n.OptionalInput(1));
+}
+
+// Nearest by floor, or linear, with coordinates x / scale.
+void Upsample(NodeContext& n) {
+  const Value x = n.Input(0);
+  Value scales;
+  if (n.opset() >= 9) {
+    scales = n.Input(1);
+  } else if (n.Has("scales")) {
+    std::vector<float> values = n.Floats("scales");
+    const auto count = static_cast<int64_t>(values.size());
+    scales = n.b.Floats(std::move(values), {count});
+  } else {
+    scales = n.b.Floats({1, 1, n.Float("height_scale", 1), n.Float("width_scale", 1)}, {4});
+  }
+  ResizeWith(n, x, scales, {}, {});
+}
+
 constexpr OpRow kRows[] = {
-    {"", "Resize", 10, kNewest, Resize, ""},
+    {"", "Resize", 10, kNewest, Resize, "Interp where it is exact, else one gather or matrix product per axis"},
+    {"", "Upsample", 1, 9, Upsample, "as Resize with asymmetric coordinates"},
 };
 
 }  // namespace
