@@ -7,7 +7,7 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
-    ElementwiseOps, ActivationOps, ConvolutionOps, PoolingOps, NormalizationOps,
+    ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };
 

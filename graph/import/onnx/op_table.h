@@ -35,6 +35,7 @@ const OpRow* FindOp(std::string_view domain, std::string_view op, int64_t versio
 std::span<const OpRow> ElementwiseOps();
 std::span<const OpRow> ActivationOps();
 std::span<const OpRow> ConvolutionOps();
+std::span<const OpRow> ConvTransposeOps();
 std::span<const OpRow> PoolingOps();
 std::span<const OpRow> NormalizationOps();
 std::span<const OpRow> ShapeOps();

@@ -1,27 +1,65 @@
-// Convolutions.
+// Convolutions of one to three spatial axes.
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
 #include "graph/import/onnx/ops/window.h"
 
 namespace quantpress::graph::onnx {
+
+// x [N, C, D, H, W] as one 2-D convolution per kernel plane, summed: the runtime's low-bit kernels are 2-D, and so the
+// weights can be quantized.
+Value Conv3D(NodeContext& n, Value x, Value weight, Value bias, const Window& w, int64_t group) {
+  const Shape xs = *n.b.shape(x), ws = *n.b.shape(weight);
+  if (!IsKnown(xs[2])) {
+    n.Fail("a 3-D convolution over a depth of unknown size");
+    return {};
+  }
+  const int64_t span = xs[2] + w.pads[0] + w.pads[3] - (w.dilation[0] * (w.kernel[0] - 1) + 1);
+  if (span < 0) {
+    n.Fail("a kernel of depth {} over {} elements", w.kernel[0], xs[2]);
+    return {};
+  }
+  const int64_t depth = span / w.stride[0] + 1;
+  Value planes = n.b.Transpose(x, {0, 2, 1, 3, 4});  // [N, D, C, H, W]
+  planes = n.b.Pad(planes, {0, w.pads[0], 0, 0, 0, 0, w.pads[3], 0, 0, 0}, mnn::PadValueMode::CONSTANT, n.b.ScalarFloat(0));
+  Window flat = w;
+  for (auto* list : {&flat.kernel, &flat.stride, &flat.dilation}) list->erase(list->begin());
+  flat.pads = {w.pads[1], w.pads[2], w.pads[4], w.pads[5]};
+  Value sum;
+  for (int64_t k = 0; k < w.kernel[0] && n.ok(); ++k) {
+    const int64_t start = k * w.dilation[0];
+    const Value part = n.b.Slice(planes, {start}, {start + (depth - 1) * w.stride[0] + 1}, {1}, {w.stride[0]});
+    const Value rows = n.b.ReshapeTo(part, {-1, xs[1], IsKnown(xs[3]) ? xs[3] : -1, IsKnown(xs[4]) ? xs[4] : -1});
+    const Value kernel = n.b.Squeeze(n.b.Slice(weight, {k}, {k + 1}, {2}), {2});
+    const Value y = n.b.Conv2D(rows, kernel, k == 0 ? bias : Value{}, ToWindow2D(flat), group);
+    sum = sum.valid() ? n.b.Add(sum, y) : y;
+  }
+  if (!n.ok()) return {};
+  const Shape ys = *n.b.shape(sum);
+  const Value stacked = n.b.ReshapeTo(sum, {IsKnown(xs[0]) ? xs[0] : -1, depth, ws[0], ys[2], ys[3]});
+  return n.b.Transpose(stacked, {0, 2, 1, 3, 4});
+}
+
 namespace {
 
 void Conv(NodeContext& n) {
-  Value x = n.Input(0);
-  const Value weight = n.Input(1), bias = n.OptionalInput(2);
+  const Value x = n.Input(0), weight = n.Input(1), bias = n.OptionalInput(2);
   const size_t rank = n.b.Rank(weight);
   if (!n.ok()) return;
-  if (rank < 3 || rank > 4) return n.Fail("a convolution with {} spatial axes", static_cast<int64_t>(rank) - 2);
+  if (rank < 3 || rank > 5) return n.Fail("a convolution with {} spatial axes", static_cast<int64_t>(rank) - 2);
+  if (n.b.Rank(x) != rank) return n.Fail("a tensor of shape {} with weights of shape {}", ShapeText(n.b.shape(x)), ShapeText(n.b.shape(weight)));
   const Shape ws = *n.b.shape(weight);
+  if (!IsStatic(ws)) return n.Fail("weights of unknown size {}", ShapeText(ws));
   // The weight's own size rules; kernel_shape may be absent.
   const Window window = ReadWindow(n, {ws.begin() + 2, ws.end()}, n.b.shape(x));
   if (!n.ok()) return;
   if (window.same_upper || window.same_lower) return n.Fail("auto_pad with a stride over an axis of unknown size");
-  n.SetOutput(0, n.b.Conv2D(x, weight, bias, ToWindow2D(window), n.Int("group", 1)));
+  const int64_t group = n.Int("group", 1);
+  if (rank == 5) return n.SetOutput(0, Conv3D(n, x, weight, bias, window, group));
+  n.SetOutput(0, n.b.Conv2D(x, weight, bias, ToWindow2D(window), group));
 }
 
 constexpr OpRow kRows[] = {
-    {"", "Conv", 1, kNewest, Conv, ""},
+    {"", "Conv", 1, kNewest, Conv, "3-D: one 2-D convolution per kernel plane"},
 };
 
 }  // namespace

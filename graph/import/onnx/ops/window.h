@@ -22,6 +22,9 @@ Window ReadWindow(NodeContext& node, std::vector<int64_t> kernel, const std::opt
 // The window of one or two spatial axes in MNN's 2-D form. Precondition: kernel.size() is 1 or 2.
 Window2D ToWindow2D(const Window& window);
 
+// A convolution over three spatial axes; in convolution.cc.
+Value Conv3D(NodeContext& node, Value x, Value weight, Value bias, const Window& window, int64_t group);
+
 }  // namespace quantpress::graph::onnx
 
 #endif  // QUANTPRESS_GRAPH_IMPORT_ONNX_OPS_WINDOW_H_
