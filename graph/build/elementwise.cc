@@ -12,6 +12,9 @@ namespace {
 using BinaryKind = mnn::BinaryOpOperation;
 using UnaryKind = mnn::UnaryOpOperation;
 
+// Integers that can lie beyond 2^24, where the runtime's detour through float32 loses digits.
+bool IsWide(ElementType type) { return IsInteger(type) && ElementBits(type) >= 32; }
+
 bool IsComparison(BinaryKind op) {
   switch (op) {
     case BinaryKind::GREATER:
@@ -65,6 +68,11 @@ Value GraphBuilder::Binary(BinaryKind op, Value a, Value b) {
   if (!a.valid() || !b.valid() || !ok()) return {};
   // Float LESS compares bit patterns and is wrong for negative numbers.
   if (op == BinaryKind::LESS) return Binary(BinaryKind::GREATER, b, a);
+  const bool computed = !IsConstant(a) || !IsConstant(b);
+  // So does float EQUAL: 0 would differ from -0, and NaN equal itself. NOTEQUAL is right.
+  if (op == BinaryKind::EQUAL && IsFloat(info(a).type) && computed) {
+    return LogicalNot(Binary(BinaryKind::NOTEQUAL, a, b));
+  }
   const ElementType type = IsComparison(op) ? ElementType::kBool : info(a).type;
   std::optional<Shape> shape;
   if (HasRank(a) && HasRank(b)) {
@@ -81,6 +89,13 @@ Value GraphBuilder::Binary(BinaryKind op, Value a, Value b) {
   if (elements && shape && shape->size() <= 1 && IsStatic(*elements)) {
     return Ints(*elements, shape->empty() ? std::vector<int64_t>{} : std::vector<int64_t>{static_cast<int64_t>(elements->size())}, type);
   }
+  // Where both operands are broadcast, float comparisons look at bit patterns, too.
+  if (IsComparison(op) && IsFloat(info(a).type) && shape && *shape != *info(a).shape && *shape != *info(b).shape) {
+    a = Expand(a, ShapeOf(b));
+  }
+  if ((op == BinaryKind::MAXIMUM || op == BinaryKind::MINIMUM) && IsWide(type) && !elements) {
+    return op == BinaryKind::MAXIMUM ? Select(Greater(a, b), a, b) : Select(Greater(a, b), b, a);
+  }
   a = Widen(a);
   b = Widen(b);
   mnn::BinaryOpT param;
@@ -89,6 +104,36 @@ Value GraphBuilder::Binary(BinaryKind op, Value a, Value b) {
   const Value out = Emit(mnn::OpType::BinaryOp, Param(param), {a, b}, {type, std::move(shape)});
   if (out.valid() && elements) values_[static_cast<size_t>(out.id)].elements = std::move(elements);
   return out;
+}
+
+// The runtime multiplies int32 in float32. Its product along an axis is exact, modulo 2^32.
+Value GraphBuilder::MulExact(Value a, Value b) {
+  if (!a.valid() || !b.valid() || !ok()) return {};
+  const ElementType type = info(a).type;
+  const bool small = IsFloat(type) || ElementBits(type) <= 8;
+  if (small || (IsConstant(a) && IsConstant(b)) || Elements(a) || Elements(b)) return Mul(a, b);
+  const std::optional<Shape> sa = shape(a), sb = shape(b);
+  std::optional<Shape> out = sa;
+  if (!sa || !sb || *sa != *sb) {
+    const Value zero = ScalarInt(0, type);
+    const Value wide_a = Add(a, Mul(b, zero)), wide_b = Add(b, Mul(a, zero));
+    a = wide_a;
+    b = wide_b;
+    out = shape(a);
+  }
+  if (!ok()) return {};
+  mnn::PackParamT pack;
+  pack.dataType = mnn::DataType::DT_INT32;
+  pack.axis = 0;
+  std::optional<Shape> both = out;
+  if (both) both->insert(both->begin(), 2);
+  const Value pair = Emit(mnn::OpType::Pack, Param(pack), {Widen(a), Widen(b)}, {type, std::move(both)});
+  mnn::ReductionParamT product;
+  product.operation = mnn::ReductionType::PROD;
+  product.dim = {0};
+  product.keepDims = false;
+  product.dType = mnn::DataType::DT_INT32;
+  return Emit(mnn::OpType::Reduction, Param(std::move(product)), {pair}, {type, std::move(out)});
 }
 
 Value GraphBuilder::Less(Value a, Value b) { return Binary(BinaryKind::GREATER, b, a); }
@@ -107,6 +152,10 @@ Value GraphBuilder::Unary(UnaryKind op, Value a) {
     if (auto folded = fold::Unary(op, *constant(a))) return MakeConstant(std::move(*folded));
   }
   const ElementType type = info(a).type;
+  if (op == UnaryKind::ROUND && IsFloat(type)) return RoundHalfEven(a);
+  if (op == UnaryKind::ABS && IsWide(type)) {
+    return Select(Greater(a, ScalarInt(-1, type)), a, Unary(UnaryKind::NEG, a));
+  }
   a = Widen(a);
   mnn::UnaryOpT param;
   param.opType = op;
@@ -137,50 +186,17 @@ Value GraphBuilder::Select(Value condition, Value a, Value b) {
   return Emit(mnn::OpType::Select, {}, {condition, a, b}, {type, std::move(out)});
 }
 
-Value GraphBuilder::Cast(Value a, ElementType type) {
+Value GraphBuilder::RoundHalfEven(Value a) {
   if (!a.valid() || !ok()) return {};
-  const ValueInfo from = info(a);
-  if (from.type == type) return a;
-  if (from.constant) return MakeConstant(fold::Cast(*from.constant, type));
-  if (type == ElementType::kBool) {
-    const Value zero = IsFloat(from.type) ? ScalarFloat(0) : ScalarInt(0, from.type);
-    return Binary(BinaryKind::NOTEQUAL, Widen(a), zero);
-  }
-  // The runtime holds a computed int8 or uint8 as int32, so narrowing only happens in its meaning.
-  const ElementType stored = IsFloat(type) ? ElementType::kFloat32 : ElementType::kInt32;
-  if (from.stored == stored) {
-    // Nothing to compute, but the meaning changes: the same tensor under another type.
-    ValueInfo copy = from;
-    copy.type = type;
-    copy.tensor = Tensor(a);
-    return NewValue(std::move(copy));
-  }
-  mnn::CastParamT param;
-  param.dstT = stored == ElementType::kFloat32 ? mnn::DataType::DT_FLOAT : mnn::DataType::DT_INT32;
-  param.srcT = from.stored == ElementType::kFloat32 ? mnn::DataType::DT_FLOAT
-               : from.stored == ElementType::kInt8  ? mnn::DataType::DT_INT8
-               : from.stored == ElementType::kUInt8 ? mnn::DataType::DT_UINT8
-                                                    : mnn::DataType::DT_INT32;
-  const Value out = Emit(mnn::OpType::Cast, Param(param), {a}, {type, from.shape, stored});
-  if (out.valid() && !IsFloat(type)) values_[static_cast<size_t>(out.id)].elements = from.elements;
-  return out;
-}
-
-Value GraphBuilder::Widen(Value a) {
-  if (!a.valid() || !ok()) return {};
-  const ValueInfo from = info(a);
-  if (from.stored != ElementType::kInt8 && from.stored != ElementType::kUInt8) return a;
-  if (from.constant) {
-    ValueInfo wide = from;
-    wide.stored = ElementType::kInt32;
-    wide.tensor = -1;
-    wide.name.clear();
-    return NewValue(std::move(wide));
-  }
-  mnn::CastParamT param;
-  param.srcT = from.stored == ElementType::kInt8 ? mnn::DataType::DT_INT8 : mnn::DataType::DT_UINT8;
-  param.dstT = mnn::DataType::DT_INT32;
-  return Emit(mnn::OpType::Cast, Param(param), {a}, {from.type, from.shape, ElementType::kInt32});
+  // Float32 has no fractions from 2^23 on, so adding and subtracting 1.5 * 2^23 rounds what lies below 2^22. The
+  // runtime's ROUND is half away from zero; above 2^22 that is one unit in the last place.
+  const Value magic = ScalarFloat(0x1.8p23f);
+  const Value rounded = Sub(Add(a, magic), magic);
+  mnn::UnaryOpT param;
+  param.opType = UnaryKind::ROUND;
+  param.T = mnn::DataType::DT_FLOAT;
+  const Value large = Emit(mnn::OpType::UnaryOp, Param(param), {a}, {info(a).type, shape(a)});
+  return Select(Greater(ScalarFloat(0x1p22f), Unary(UnaryKind::ABS, a)), rounded, large);
 }
 
 Value GraphBuilder::Relu(Value a, float slope) {
@@ -192,6 +208,9 @@ Value GraphBuilder::Relu(Value a, float slope) {
 
 Value GraphBuilder::Clip(Value a, float low, float high) {
   if (!a.valid() || !ok()) return {};
+  if (IsConstant(a) && constant(a)->count() <= fold::kMaxEagerElements) {
+    return Min(Max(a, ScalarLike(low, a)), ScalarLike(high, a));
+  }
   mnn::Relu6T param;
   param.minValue = low;
   param.maxValue = high;

@@ -129,9 +129,20 @@ class GraphBuilder {
   Value LogicalNot(Value a);
   Value LogicalAnd(Value a, Value b);
   Value LogicalOr(Value a, Value b);
-  Value Unary(mnn::UnaryOpOperation op, Value a);
+  // Exact also for products of integers beyond 2^24, which the plain MUL rounds to float32.
+  Value MulExact(Value a, Value b);
+  Value Unary(mnn::UnaryOpOperation op, Value a);  // ROUND: half to even
+  Value RoundHalfEven(Value a);
   Value Select(Value condition, Value a, Value b);
+  // Floats are truncated, integers wrap around into narrower types, bools are "not zero". Between float types nothing is computed.
   Value Cast(Value a, ElementType type);
+  // The same elements under another meaning; nothing is computed. Precondition: every element is a value of `type`.
+  Value Retype(Value a, ElementType type);
+  // Elements modulo the range of the integer `type`.
+  Value Wrap(Value a, ElementType type);
+  // Integers `type` from floats that are whole numbers in its range once `offset` is added. Users that cast the result back to float
+  // get the floats, without a detour.
+  Value CastIntegral(Value a, ElementType type, float offset = 0);
   // The value held as int32 (or float32 for floats), whatever it was: for ops that cannot work on int8 and uint8.
   Value Widen(Value a);
   Value Relu(Value a, float slope = 0);
@@ -167,6 +178,9 @@ class GraphBuilder {
   // ---- reductions and matrices (build/reduce_ops.cc, build/matrix_ops.cc)
   Value Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims);  // empty axes: all
   Value Softmax(Value x, int64_t axis);
+  // The same with axes computed at run time, a rank-1 tensor that is not empty.
+  Value ReduceDynamic(mnn::ReductionType op, Value x, Value axes, bool keep_dims);
+  // Index of the first largest (or smallest) element, int64.
   Value ArgMax(Value x, int64_t axis, bool keep_dims, bool minimum = false);
   // NumPy matmul; ranks from 1. A constant matrix b of rank 2 becomes the weight of a 1x1 convolution.
   Value MatMul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "graph/build/graph_builder.h"
@@ -5,6 +7,30 @@
 #include "graph/fold/fold.h"
 
 namespace quantpress::graph {
+namespace {
+
+using ReduceKind = mnn::ReductionType;
+
+bool IsKnownEmpty(const std::optional<Shape>& shape) {
+  return shape && std::find(shape->begin(), shape->end(), 0) != shape->end();
+}
+
+// What a reduction of no elements gives; the runtime crashes on these.
+std::optional<double> EmptyResult(ReduceKind op, ElementType type) {
+  const bool floats = IsFloat(type);
+  switch (op) {
+    case ReduceKind::MEAN: return floats ? std::numeric_limits<double>::quiet_NaN() : 0;
+    case ReduceKind::MAXIMUM:
+      if (type == ElementType::kBool) return 0;
+      return floats ? -std::numeric_limits<double>::infinity() : std::numeric_limits<int32_t>::min();
+    case ReduceKind::MINIMUM:
+      if (type == ElementType::kBool) return 1;
+      return floats ? std::numeric_limits<double>::infinity() : std::numeric_limits<int32_t>::max();
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
 
 Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims) {
   const size_t rank = Rank(x);
@@ -35,6 +61,9 @@ Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> 
   if (from.constant) {
     if (auto folded = fold::Reduce(op, *from.constant, normalized, keep_dims)) return MakeConstant(std::move(*folded));
   }
+  if (const auto identity = EmptyResult(op, from.type); identity && IsKnownEmpty(from.shape)) {
+    return Add(Reduce(ReduceKind::SUM, x, std::move(axes), keep_dims), ScalarLike(*identity, x));
+  }
   std::optional<std::vector<Dim>> elements;
   if (op == mnn::ReductionType::PROD && rank == 1 && from.elements) {
     const auto count = ElementCount(*from.elements);
@@ -44,6 +73,34 @@ Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> 
   const Value v = Emit(mnn::OpType::Reduction, Param(std::move(param)), {Widen(x)}, {from.type, out});
   if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
   return v;
+}
+
+Value GraphBuilder::ReduceDynamic(mnn::ReductionType op, Value x, Value axes, bool keep_dims) {
+  if (!x.valid() || !axes.valid() || !ok()) return {};
+  const ValueInfo from = info(x);
+  if (const auto identity = EmptyResult(op, from.type); identity && IsKnownEmpty(from.shape)) {
+    return Add(ReduceDynamic(ReduceKind::SUM, x, axes, keep_dims), ScalarLike(*identity, x));
+  }
+  // How many axes there are is known; which ones is not.
+  std::optional<Shape> out = from.shape;
+  if (out && !keep_dims) {
+    const bool known = HasRank(axes) && shape(axes)->size() == 1 && IsKnown((*shape(axes))[0]);
+    const size_t count = known ? static_cast<size_t>((*shape(axes))[0]) : 0;
+    if (known && count <= out->size()) {
+      out->resize(out->size() - count);
+    } else {
+      out.reset();
+    }
+  }
+  if (out) {
+    for (Dim& d : *out) d = symbols_->Fresh();
+  }
+  mnn::ReductionParamT param;  // without axes, so that the runtime reads the second input
+  param.operation = op;
+  param.keepDims = keep_dims;
+  param.dType = mnn::DataType::DT_FLOAT;
+  return Emit(mnn::OpType::Reduction, Param(std::move(param)), {Widen(x), Cast(axes, ElementType::kInt32)},
+              {from.type, std::move(out)});
 }
 
 Value GraphBuilder::Softmax(Value x, int64_t axis) {
@@ -67,7 +124,8 @@ Value GraphBuilder::ArgMax(Value x, int64_t axis, bool keep_dims, bool minimum) 
   param.topK = 1;
   Shape out = *shape(x);
   out.erase(out.begin() + static_cast<int64_t>(*a));
-  const Value v = Emit(minimum ? mnn::OpType::ArgMin : mnn::OpType::ArgMax, Param(param), {Widen(x)},
+  // The runtime compares the bits of integers as if they were floats.
+  const Value v = Emit(minimum ? mnn::OpType::ArgMin : mnn::OpType::ArgMax, Param(param), {Cast(x, ElementType::kFloat32)},
                        {ElementType::kInt64, std::move(out)});
   return keep_dims ? Unsqueeze(v, {static_cast<int64_t>(*a)}) : v;
 }

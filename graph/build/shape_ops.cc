@@ -319,9 +319,9 @@ Value GraphBuilder::Expand(Value x, Value target) {
     for (Dim d : *elements) ones = ones || d == 1 || !IsKnown(d);
   }
   if (smaller || ones) {
-    // value * ones(target) broadcasts both ways; integers too.
-    const Value one = Fill(target, ScalarLike(1, x));
-    return Binary(mnn::BinaryOpOperation::MUL, x, one);
+    // value * ones(target) broadcasts both ways. Integers are added to zeros, because their product is not exact.
+    if (!IsFloat(from.type)) return Add(x, Fill(target, ScalarLike(0, x)));
+    return Mul(x, Fill(target, ScalarLike(1, x)));
   }
   return Emit(mnn::OpType::BroadcastTo, {}, {x, Cast(final_shape, ElementType::kInt32)}, {from.type, out, from.stored});
 }

@@ -41,6 +41,9 @@ struct ValueInfo {
   std::shared_ptr<const Constant> constant;  // null: computed at run time
   // Integer tensors of rank 0 and 1 (shape arithmetic): every element, known or a symbol.
   std::optional<std::vector<Dim>> elements;
+  // A computed integer tensor whose elements are those of the float value `float_form` plus float_offset; -1: none.
+  int float_form = -1;
+  float float_offset = 0;
   int tensor = -1;                           // index in the graph; -1: not there (yet)
 };
 

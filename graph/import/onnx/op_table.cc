@@ -7,6 +7,7 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
+    LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };

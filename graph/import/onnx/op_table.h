@@ -33,7 +33,11 @@ const OpRow* FindOp(std::string_view domain, std::string_view op, int64_t versio
 
 // One function per family file in ops/.
 std::span<const OpRow> ElementwiseOps();
+std::span<const OpRow> LogicOps();
 std::span<const OpRow> ActivationOps();
+std::span<const OpRow> SoftmaxOps();
+std::span<const OpRow> LossOps();
+std::span<const OpRow> RandomOps();
 std::span<const OpRow> ConvolutionOps();
 std::span<const OpRow> ConvTransposeOps();
 std::span<const OpRow> PoolingOps();
