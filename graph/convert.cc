@@ -63,6 +63,7 @@ StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHook
   QP_ASSIGN_OR_RETURN(Model model, ImportModel(options.import));
   QP_ASSIGN_OR_RETURN(result.plan, PlanModel(model, options.quantize));
   result.source_bytes = FileSize(options.import.model_path);
+  for (const std::string& path : model.external_files) result.source_bytes += FileSize(path);
   result.notes = model.notes;
   QP_RETURN_IF_ERROR(ExportModel(std::move(model), result.plan, options, hooks, &result));
   return result;

@@ -67,7 +67,7 @@ struct ConvertResult {
   dispatch::Plan plan;
   std::vector<LayerReport> layers;    // quantized and half layers, in plan order; empty without statistics
   std::vector<std::string> notes;     // one line each: what the user should know
-  uint64_t source_bytes = 0;
+  uint64_t source_bytes = 0;          // model and external weight files
   uint64_t output_bytes = 0;          // model and external weight file
   bool external = false;
 };

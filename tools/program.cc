@@ -50,6 +50,7 @@ int RunHelp(const Context& context) {
 int RunGenerate(const Context& context) {
   const std::string& form = context.line.words[0];
   if (form == "man") return PrintData(context, ManPage());
+  if (form == "markdown") return PrintData(context, MarkdownTable());
   if (form == "bash") return PrintData(context, BashCompletion());
   if (form == "zsh") return PrintData(context, ZshCompletion());
   if (form == "fish") return PrintData(context, FishCompletion());

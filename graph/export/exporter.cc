@@ -15,8 +15,10 @@ struct Paths {
 };
 
 // The files that the source consists of must not be written over while they are mapped.
-Status CheckNotSource(const std::string& output, const ImportOptions& source) {
-  for (const std::string& input : {source.model_path, source.model_path + kExternalSuffix, source.prototxt_path}) {
+Status CheckNotSource(const std::string& output, const ImportOptions& source, const Model& model) {
+  std::vector<std::string> inputs = model.external_files;
+  inputs.insert(inputs.end(), {source.model_path, source.model_path + kExternalSuffix, source.prototxt_path});
+  for (const std::string& input : inputs) {
     if (!input.empty() && IsSameFile(output, input)) {
       return InvalidInput("output '{}' is the source file '{}' itself; give another output path", output, input);
     }
@@ -24,10 +26,10 @@ Status CheckNotSource(const std::string& output, const ImportOptions& source) {
   return {};
 }
 
-StatusOr<Paths> OutputPaths(const ConvertOptions& options) {
+StatusOr<Paths> OutputPaths(const ConvertOptions& options, const Model& model) {
   Paths paths;
   QP_ASSIGN_OR_RETURN(paths.model, ResolveOutputPath(options.output.output_path));
-  QP_RETURN_IF_ERROR(CheckNotSource(paths.model, options.import));
+  QP_RETURN_IF_ERROR(CheckNotSource(paths.model, options.import, model));
   paths.weights = paths.model + kExternalSuffix;
   return paths;
 }
@@ -35,7 +37,8 @@ StatusOr<Paths> OutputPaths(const ConvertOptions& options) {
 StatusOr<Layout> ChooseLayout(Model* model, Lowered* lowered, bool external, ConvertResult* result) {
   StatusOr<Layout> layout = LayOut(model, lowered, external);
   if (layout.ok() || layout.status().code() != absl::StatusCode::kOutOfRange || external) return layout;
-  result->notes.push_back("the model would be bigger than the 2 GiB of one file: weights go to the external weight file");
+  result->notes.push_back(
+      "the model would be bigger than the 2 GiB of one file: weights go to the external weight file");
   return LayOut(model, lowered, true);
 }
 
@@ -68,16 +71,15 @@ void ApplyOptions(const ExportOptions& options, Model* model) {
 
 Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions& options, const ConvertHooks& hooks,
                    ConvertResult* result) {
-  QP_ASSIGN_OR_RETURN(const Paths paths, OutputPaths(options));
+  QP_ASSIGN_OR_RETURN(const Paths paths, OutputPaths(options, model));
   ApplyOptions(options.output, &model);
   QP_ASSIGN_OR_RETURN(Lowered lowered, LowerModel(&model, plan));
-  QP_ASSIGN_OR_RETURN(const Layout layout,
-                      ChooseLayout(&model, &lowered, options.output.save_external_data, result));
+  QP_ASSIGN_OR_RETURN(const Layout layout, ChooseLayout(&model, &lowered, options.output.save_external_data, result));
 
   std::unique_ptr<OutputFile> weights;
   if (layout.external_bytes > 0) {
     QP_RETURN_IF_ERROR(ResolveOutputPath(paths.weights).status());
-    QP_RETURN_IF_ERROR(CheckNotSource(paths.weights, options.import));
+    QP_RETURN_IF_ERROR(CheckNotSource(paths.weights, options.import, model));
     QP_ASSIGN_OR_RETURN(weights, OutputFile::Create(paths.weights, layout.external_bytes));
   }
   QP_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(paths.model, layout.model_bytes));

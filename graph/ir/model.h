@@ -87,6 +87,7 @@ struct Model {
   std::string uuid;
   std::string auth_code;                                         // extraInfo.name
   std::vector<std::pair<std::string, std::string>> metadata;     // ONNX metadata_props: extraInfo.buffer
+  std::vector<std::string> external_files;  // paths of the files beside the source that hold its weights
   std::vector<std::string> notes;  // things worth telling the user about the import, one line each
 };
 

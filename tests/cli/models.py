@@ -2,7 +2,7 @@
 
     models.py KIND FILE [SIZE]
 
-KIND: see KINDS at the end. The same call writes the same bytes on every machine.
+KIND: large (with SIZE in MB), external, or one of KINDS at the end. The same call writes the same bytes on every machine.
 """
 
 import os
@@ -108,6 +108,16 @@ def control_characters():
     return model(nodes, [], [value_info("x", [1, 8])], [value_info("y", [1, 8])])
 
 
+def external(path):
+    """The tiny model's first layer with its weights in FILE.data."""
+    values = floats(numbers(64 * 32, 3))
+    with open(path + ".data", "wb") as data:
+        data.write(values)
+    weight = external_tensor("w", (64, 32, 1, 1), os.path.basename(path) + ".data", len(values))
+    nodes = [node("Conv", "conv", ["x", "w"], ["y"], kernel_shape=[1, 1])]
+    return model(nodes, [weight], [value_info("x", [1, 32, 8, 8])], [value_info("y", [1, 64, 8, 8])])
+
+
 def large(path, size):
     """A MatMul of `size` MB whose weights lie in FILE.data. Fast to write: one random block, repeated."""
     block = random.Random(1).randbytes(1 << 18)
@@ -134,7 +144,7 @@ KINDS = {
 
 def main():
     kind, path = sys.argv[1:3]
-    data = large(path, sys.argv[3]) if kind == "large" else KINDS[kind]()
+    data = large(path, sys.argv[3]) if kind == "large" else external(path) if kind == "external" else KINDS[kind]()
     with open(path, "wb") as out:
         out.write(data)
 

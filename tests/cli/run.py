@@ -12,8 +12,8 @@ A case is a file cases/NAME.txt, a transcript of commands in a fresh folder:
 
 `*` stands for any text within a line. A command whose expected output is cut to the line `> ...` or `! ...` may print more.
 `@ not-root` skips the next command where the test runs as root. The folder holds tiny.onnx, tiny.mnn (float) and copies of
-the program under three names are on the path, and `models` makes models (models.py). --accept rewrites the expected
-output. The program is taken from QUANTPRESS_BINARY.
+the program under three names are on the path, $DOCS is the folder docs/, and `models` makes models (models.py). --accept
+rewrites the expected output. The program is taken from QUANTPRESS_BINARY.
 """
 
 import os
@@ -43,7 +43,7 @@ def environment(folder, binary):
     models.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "models.py"}" "$@"\n')
     models.chmod(0o755)
     env = {k: v for k, v in os.environ.items() if k not in ("QUANTPRESS_ISA", "NO_COLOR", "TERM")}
-    return dict(env, PATH=f"{tools}:{env.get('PATH', '/usr/bin:/bin')}", LC_ALL="C")
+    return dict(env, PATH=f"{tools}:{env.get('PATH', '/usr/bin:/bin')}", LC_ALL="C", DOCS=str(HERE.parents[1] / "docs"))
 
 
 def matches(pattern, line):

@@ -11,14 +11,9 @@ graph::ImportOptions ImportFrom(const ParsedLine& line) {
   graph::ImportOptions import;
   import.model_path = line.Text("modelFile");
   import.convert_matmul_to_conv = line.Flag("convertMatmulToConv");
-  import.optimize_level = static_cast<int>(line.Int("optimizeLevel"));
-  import.optimize_prefer = static_cast<int>(line.Int("optimizePrefer"));
-  import.keep_input_format = line.Flag("keepInputFormat");
   import.batch = static_cast<int>(line.Int("batch"));
   import.group_conv_native = line.Flag("groupConvNative");
   import.align_denormals = line.Flag("alignDenormalizedValue");
-  import.gelu_approximation = line.Flag("useGeluApproximation");
-  import.for_training = line.Flag("forTraining");
   return import;
 }
 

@@ -46,11 +46,12 @@ struct Option {
   Kind kind = Kind::kFlag;
   std::string_view value_name = {};     // "FILE"
   std::string_view default_value = {};  // in the form that is typed; empty: none
-  // kInt: "0|2..8", "-1|1.."; kChoice: "a|b|c". What is not built: the value that asks for what happens anyway.
+  // kInt: "0|2..8", "-1|1.."; kChoice: "a|b|c"
   std::string_view accepted = {};
   Group group = Group::kFiles;
   unsigned commands = 0;
   State state = State::kBuilt;
+  std::string_view inert = {};  // kNotBuilt: the value that asks for what happens anyway; empty: none
   Hint hint = Hint::kNone;
   std::string_view brief = {};  // one line of the short help; empty: only in the long one
   std::string_view help;

@@ -112,9 +112,9 @@ Status CheckState(const Option& option, const std::string& value, ParsedLine* li
   if (option.state == State::kNoEffect && value != "0") {
     line->notes.push_back(fmt::format("--{} has no effect", option.name));
   }
-  if (option.state == State::kNotBuilt && (option.accepted.empty() || value != option.accepted)) {
+  if (option.state == State::kNotBuilt && (option.inert.empty() || value != option.inert)) {
     const std::string allowed =
-        option.accepted.empty() ? "" : fmt::format(" (--{}={} is accepted)", option.name, option.accepted);
+        option.inert.empty() ? "" : fmt::format(" (--{}={} is accepted)", option.name, option.inert);
     return Unsupported("--{} is not built yet; leave it out{}", option.name, allowed);
   }
   return absl::OkStatus();

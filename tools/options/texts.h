@@ -19,6 +19,9 @@ std::string HelpText(const Command& command, std::string_view program, bool all)
 // roff source of quantpress(1).
 std::string ManPage();
 
+// docs/options.md.
+std::string MarkdownTable();
+
 std::string BashCompletion();
 std::string ZshCompletion();
 std::string FishCompletion();

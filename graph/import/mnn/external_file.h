@@ -18,6 +18,7 @@ class ExternalFile {
   StatusOr<std::vector<Bytes>> Ranges(const std::string& op, const std::vector<int64_t>& external);
 
   bool used() const { return mapped_; }
+  const std::string& path() const { return path_; }
   uint64_t size() const { return bytes_.size; }
 
  private:

@@ -155,6 +155,7 @@ StatusOr<Model> ReadNet(const Bytes& file, const std::string& path) {
       QP_RETURN_IF_ERROR(ReadSubgraph(*subgraph, file, &external, &model.subgraphs.emplace_back()));
     }
   }
+  if (external.used()) model.external_files.push_back(external.path());
   ResolveOutputs(&model);
   return model;
 }

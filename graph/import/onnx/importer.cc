@@ -244,6 +244,7 @@ StatusOr<Model> Importer::Run() {
     model_.output_names.emplace_back(v.name);
   }
   builder.RecordShapes();
+  model_.external_files = external_.paths();
   for (std::unique_ptr<Graph>& g : subgraphs_) model_.subgraphs.push_back(std::move(*g));
   return std::move(model_);
 }

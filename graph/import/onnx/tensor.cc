@@ -1,5 +1,6 @@
 #include "graph/import/onnx/tensor.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -141,7 +142,7 @@ ExternalFiles::ExternalFiles(std::string model_path) {
 }
 
 StatusOr<Bytes> ExternalFiles::Open(std::string_view location) {
-  if (const auto it = open_.find(location); it != open_.end()) return it->second;
+  if (const auto it = open_.find(location); it != open_.end()) return it->second.bytes;
   const std::filesystem::path relative{std::string(location)};
   std::error_code error;
   const std::filesystem::path path = std::filesystem::weakly_canonical(folder_ / relative, error);
@@ -152,8 +153,17 @@ StatusOr<Bytes> ExternalFiles::Open(std::string_view location) {
   }
   auto file = MapFile(path.string());
   if (!file.ok()) return Annotate(file.status(), "external data");
-  open_.emplace(std::string(location), *file);
+  open_.emplace(std::string(location), File{path.string(), *file});
   return *file;
+}
+
+std::vector<std::string> ExternalFiles::paths() const {
+  std::vector<std::string> paths;
+  for (const auto& [location, file] : open_) {
+    // Two locations can name one file.
+    if (std::find(paths.begin(), paths.end(), file.path) == paths.end()) paths.push_back(file.path);
+  }
+  return paths;
 }
 
 StatusOr<Constant> ToConstant(const TensorView& tensor, const Bytes& file, ExternalFiles* external) {

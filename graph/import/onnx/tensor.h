@@ -21,10 +21,16 @@ class ExternalFiles {
   explicit ExternalFiles(std::string model_path);
   // `location` is relative to the model's folder and must stay inside it, symbolic links included.
   StatusOr<Bytes> Open(std::string_view location);
+  // Of the files that were opened, in the order of their locations.
+  std::vector<std::string> paths() const;
 
  private:
   std::string folder_;
-  std::map<std::string, Bytes, std::less<>> open_;
+  struct File {
+    std::string path;
+    Bytes bytes;
+  };
+  std::map<std::string, File, std::less<>> open_;
 };
 
 // A constant that reads from `file` (the mapping that the views point into) or from an external file.
