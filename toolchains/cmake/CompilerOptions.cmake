@@ -28,6 +28,10 @@ check_pie_supported(LANGUAGES CXX)
 function(quantpress_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
                                            -Wformat -Werror=format-security)
+  if(QUANTPRESS_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Sanitizers hide from GCC what is initialized (its manual says so).
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
   if(QUANTPRESS_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
