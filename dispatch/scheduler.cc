@@ -18,6 +18,7 @@ namespace quantpress::dispatch {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
+constexpr int kMaxThreads = 1024;
 
 struct AlignedDelete {
   void operator()(std::byte* p) const { ::operator delete[](p, kAlignment); }
@@ -124,7 +125,9 @@ Status Run(const TaskList& tasks, const Budget& budget, size_t threads, const Ru
 }  // namespace
 
 Status RunTasks(const TaskList& tasks, const Budget& budget, const RunHooks& hooks) {
-  if (budget.threads < 0) return InvalidInput("{} threads asked for; 0 means all", budget.threads);
+  if (budget.threads < 0 || budget.threads > kMaxThreads) {
+    return InvalidInput("{} threads asked for; possible are 1 to {}, and 0 for all", budget.threads, kMaxThreads);
+  }
   try {
     const int available = tbb::info::default_concurrency();
     const int threads = budget.threads > 0 ? budget.threads : available;

@@ -34,10 +34,10 @@ bool SetBlob(mnn::BlobT* blob, BulkField field, bool present) {
   }
 }
 
-template <typename Table>
-bool SetWeightAndBias(Table* table, BulkField field, bool present) {
-  if (field == BulkField::kWeight) return Set(&table->weight, present);
-  return field == BulkField::kBias && Set(&table->bias, present);
+template <typename T>
+bool SetPair(std::vector<T>* weight, std::vector<T>* bias, BulkField field, bool present) {
+  if (field == BulkField::kWeight) return Set(weight, present);
+  return field == BulkField::kBias && Set(bias, present);
 }
 
 template <typename Table>
@@ -73,9 +73,9 @@ uint8_t* BlobAddress(const mnn::Blob* blob, BulkField field) {
 }
 
 template <typename Table>
-uint8_t* WeightOrBias(const Table* table, BulkField field) {
-  if (field == BulkField::kWeight) return Address(table, Table::VT_WEIGHT);
-  return field == BulkField::kBias ? Address(table, Table::VT_BIAS) : nullptr;
+uint8_t* PairAddress(const Table* table, BulkField field, flatbuffers::voffset_t weight, flatbuffers::voffset_t bias) {
+  if (field == BulkField::kWeight) return Address(table, weight);
+  return field == BulkField::kBias ? Address(table, bias) : nullptr;
 }
 
 }  // namespace
@@ -92,8 +92,13 @@ bool SetPlaceholder(mnn::OpParameterUnion* main, const BulkVector& vector, bool 
     return SetConvolution(conv, vector.field, present);
   }
   if (mnn::BlobT* blob = main->AsBlob()) return SetBlob(blob, vector.field, present);
-  if (mnn::InnerProductT* dense = main->AsInnerProduct()) return SetWeightAndBias(dense, vector.field, present);
-  if (mnn::Convolution3DT* conv = main->AsConvolution3D()) return SetWeightAndBias(conv, vector.field, present);
+  const auto pair = [&](std::vector<float>* weight, std::vector<float>* bias) {
+    return SetPair(weight, bias, vector.field, present);
+  };
+  if (mnn::InnerProductT* dense = main->AsInnerProduct()) return pair(&dense->weight, &dense->bias);
+  if (mnn::Convolution3DT* conv = main->AsConvolution3D()) return pair(&conv->weight, &conv->bias);
+  if (mnn::ScaleT* scale = main->AsScale()) return pair(&scale->scaleData, &scale->biasData);
+  if (mnn::LayerNormT* norm = main->AsLayerNorm()) return pair(&norm->gamma, &norm->beta);
   return false;
 }
 
@@ -103,8 +108,15 @@ uint8_t* OffsetAddress(const mnn::Op& op, const BulkVector& vector) {
     case mnn::OpParameter::FusedLinearParam:
       return ConvolutionAddress(op.main_as_FusedLinearParam()->convs()->Get(vector.member), vector.field);
     case mnn::OpParameter::Blob: return BlobAddress(op.main_as_Blob(), vector.field);
-    case mnn::OpParameter::InnerProduct: return WeightOrBias(op.main_as_InnerProduct(), vector.field);
-    case mnn::OpParameter::Convolution3D: return WeightOrBias(op.main_as_Convolution3D(), vector.field);
+    case mnn::OpParameter::InnerProduct:
+      return PairAddress(op.main_as_InnerProduct(), vector.field, mnn::InnerProduct::VT_WEIGHT, mnn::InnerProduct::VT_BIAS);
+    case mnn::OpParameter::Convolution3D:
+      return PairAddress(op.main_as_Convolution3D(), vector.field, mnn::Convolution3D::VT_WEIGHT,
+                         mnn::Convolution3D::VT_BIAS);
+    case mnn::OpParameter::Scale:
+      return PairAddress(op.main_as_Scale(), vector.field, mnn::Scale::VT_SCALEDATA, mnn::Scale::VT_BIASDATA);
+    case mnn::OpParameter::LayerNorm:
+      return PairAddress(op.main_as_LayerNorm(), vector.field, mnn::LayerNorm::VT_GAMMA, mnn::LayerNorm::VT_BETA);
     default: return nullptr;
   }
 }

@@ -1,9 +1,12 @@
 #include "graph/export/fill.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 
+#include "dispatch/error_stats.h"
 #include "graph/export/fill_tasks.h"
+#include "kernels/finite.h"
 #include "kernels/half.h"
 
 namespace quantpress::graph {
@@ -33,20 +36,13 @@ class ScratchParts {
 };
 
 void AddErrors(const float* weights, const uint16_t* halves, size_t count, ErrorStats* stats) {
-  ErrorStats sum;
-  sum.count = count;
-  for (size_t i = 0; i < count; ++i) {
-    const double weight = static_cast<double>(weights[i]);
-    const double decoded = static_cast<double>(kernels::FloatFromHalf(halves[i]));
-    const double error = std::fabs(decoded - weight);
-    sum.sum_squared_error += error * error;
-    sum.sum_squared_weight += weight * weight;
-    sum.sum_squared_decoded += decoded * decoded;
-    sum.sum_absolute_error += error;
-    sum.max_absolute_error = std::max(sum.max_absolute_error, error);
-    sum.dot += weight * decoded;
+  constexpr size_t kChunk = 4096;
+  float decoded[kChunk];
+  for (size_t i = 0; i < count; i += kChunk) {
+    const size_t n = std::min(kChunk, count - i);
+    kernels::HalfToFloat(halves + i, n, decoded);
+    dispatch::AddErrorStats(weights + i, decoded, n, stats);
   }
-  stats->Merge(sum);
 }
 
 class Filler {

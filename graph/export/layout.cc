@@ -72,6 +72,13 @@ std::vector<uint64_t> BlobLengths(const mnn::BlobT& blob, const Range& vectors) 
   }
 }
 
+// Scale: the bias is optional. LayerNorm: only where both are there.
+std::vector<uint64_t> PairLengths(const Range& vectors, bool both) {
+  const uint64_t weight = BytesOf(vectors, BulkField::kWeight), bias = BytesOf(vectors, BulkField::kBias);
+  if (weight == 0 || (both && bias == 0)) return {};
+  return bias == 0 ? std::vector<uint64_t>{weight} : std::vector<uint64_t>{weight, bias};
+}
+
 // Moves the vectors of one parameter table to the weight file at `*end`, where the runtime can read them from there.
 void Externalize(Op* op, const Range& vectors, uint64_t* end) {
   std::vector<uint64_t> lengths;
@@ -82,6 +89,12 @@ void Externalize(Op* op, const Range& vectors, uint64_t* end) {
   } else if (mnn::BlobT* blob = op->main.AsBlob()) {
     lengths = BlobLengths(*blob, vectors);
     external = &blob->external;
+  } else if (mnn::ScaleT* scale = op->main.AsScale()) {
+    lengths = PairLengths(vectors, false);
+    external = &scale->external;
+  } else if (mnn::LayerNormT* norm = op->main.AsLayerNorm()) {
+    lengths = PairLengths(vectors, true);
+    external = &norm->external;
   }
   if (lengths.empty()) return;
   external->assign(1, static_cast<int64_t>(*end));

@@ -64,7 +64,27 @@ class Lowering {
     out_.jobs.push_back({vector, layer_, std::move(work)});
   }
 
+  // Vectors that importers leave in the table become bulk, so that they can go to the external file.
+  static void Adopt(Op* op, BulkField field, std::vector<float>* values) {
+    if (values->empty() || op->FindBulk(field) != nullptr) return;
+    op->bulk.push_back({field, Bytes::Own(std::move(*values)), 0, false});
+    values->clear();
+  }
+
+  static void AdoptTables(Op* op) {
+    if (mnn::Convolution2DT* conv = op->main.AsConvolution2D()) Adopt(op, BulkField::kBias, &conv->bias);
+    if (mnn::ScaleT* scale = op->main.AsScale()) {
+      Adopt(op, BulkField::kWeight, &scale->scaleData);
+      Adopt(op, BulkField::kBias, &scale->biasData);
+    }
+    if (mnn::LayerNormT* norm = op->main.AsLayerNorm()) {
+      Adopt(op, BulkField::kWeight, &norm->gamma);
+      Adopt(op, BulkField::kBias, &norm->beta);
+    }
+  }
+
   Status LowerOp(const std::string& subgraph, Op* op) {
+    AdoptTables(op);
     const std::optional<WeightView> view = ViewWeight(*op);
     if (!view.has_value()) return CopyAll(*op);
     if (next_ >= plan_.weights.size() || plan_.weights[next_].layer != op->name ||
@@ -176,7 +196,7 @@ class Lowering {
     const auto outputs = static_cast<uint64_t>(conv.common->outputCount);
     const Bulk* bias = op.FindBulk(BulkField::kBias);
     if (bias == nullptr) {
-      if (conv.bias.empty()) AddJob(AddVector(op, BulkField::kBias, 0, outputs), ZeroJob{});
+      AddJob(AddVector(op, BulkField::kBias, 0, outputs), ZeroJob{});
       return {};
     }
     const auto* source = std::get_if<TensorSourcePtr>(&bias->data);

@@ -19,8 +19,8 @@ namespace quantpress::graph {
 // A vector of an op's parameter table that is too big to live in it. The table's own vector stays empty; the exporter
 // writes the data straight to its place in the file.
 enum class BulkField : uint8_t {
-  kWeight,         // weight of Convolution2D, Convolution3D, InnerProduct   float32
-  kBias,           // bias of the same                                       float32
+  kWeight,         // weight of Convolution2D, Convolution3D, InnerProduct; Scale.scaleData; LayerNorm.gamma   float32
+  kBias,           // bias of Convolution2D, Convolution3D, InnerProduct; Scale.biasData; LayerNorm.beta       float32
   kQuanBuffer,     // Convolution2D.quanParameter.buffer                bytes
   kQuanAlpha,      // Convolution2D.quanParameter.alpha                 float32
   kQuanAlphaFp16,  // Convolution2D.quanParameter.alphaFp16             uint16

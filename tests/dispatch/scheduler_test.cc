@@ -104,6 +104,7 @@ TEST(RunTasks, Cancellation) {
 TEST(RunTasks, NothingToDo) {
   EXPECT_TRUE(RunTasks({}, {}).ok());
   EXPECT_FALSE(RunTasks({}, {-1, 1}).ok());
+  EXPECT_FALSE(RunTasks({}, {1000000, 1}).ok());
 }
 
 }  // namespace

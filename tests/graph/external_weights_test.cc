@@ -21,6 +21,10 @@ NetBuilder MakeModel() {
   norm.gamma = {1, 2};
   norm.beta = {3, 4};
   builder.AddOp("norm", mnn::OpType::LayerNorm).main.Set(std::move(norm));
+  mnn::ScaleT scale;
+  scale.channels = 2;
+  scale.scaleData = {5, 6};
+  builder.AddOp("scale", mnn::OpType::Scale).main.Set(std::move(scale));
   return builder;
 }
 
@@ -56,6 +60,8 @@ TEST_P(ExternalWeights, RoundTrip) {
   }
   EXPECT_EQ(testing::FindOp(*net, "small").main.AsBlob()->external.size(), 0u);
   const auto* big = testing::FindOp(*net, "big").main.AsBlob();
+  EXPECT_EQ(testing::FindOp(*net, "norm").main.AsLayerNorm()->external.size(), 3u);
+  EXPECT_EQ(testing::FindOp(*net, "scale").main.AsScale()->external.size(), 2u);
   const bool half = GetParam().request.fp16;
   EXPECT_EQ(big->external.size(), half ? 0u : 2u);
   EXPECT_EQ(big->uint8s.empty(), !half);
@@ -99,7 +105,7 @@ TEST(ExternalWeights, MissingOrShortFileIsAnError) {
   testing::WriteFile(folder / "out.mnn.weight", weights.substr(0, weights.size() - 1));
   auto result = Convert(testing::Options(folder / "out.mnn", folder / "back.mnn"));
   ASSERT_FALSE(result.ok());
-  EXPECT_NE(Message(result.status()).find("'big'"), std::string::npos);
+  EXPECT_NE(Message(result.status()).find("'scale'"), std::string::npos);
   std::filesystem::remove(folder / "out.mnn.weight");
   result = Convert(testing::Options(folder / "out.mnn", folder / "back.mnn"));
   ASSERT_FALSE(result.ok());

@@ -243,6 +243,9 @@ Status FillFloats(const UnpackContext& context, std::vector<int64_t>* external,
     for (std::vector<float>* field : fields) {
       if (i == ranges.size()) break;
       const Bytes& bytes = ranges[i++];
+      if (bytes.size % sizeof(float) != 0) {
+        return InvalidInput("op '{}': {} bytes of float32 data", context.op, bytes.size);
+      }
       field->resize(bytes.size / sizeof(float));
       if (!field->empty()) std::memcpy(field->data(), bytes.data, field->size() * sizeof(float));
     }
