@@ -30,10 +30,23 @@ function(quantpress_python_test name label script)
   endif()
   add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES
-    LABELS ${label} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
+    LABELS "${label}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
     ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=${QUANTPRESS_TEST_BINARY};${arg_ENVIRONMENT}")
 endfunction()
 
 quantpress_python_test(policy fast policy/test_tree.py)
+quantpress_python_test(golden fast golden/test_golden.py)
+quantpress_python_test(interop_bundled fast interop/run.py test_bundled.py)
+quantpress_python_test(interop_zoo slow interop/run.py test_zoo.py TIMEOUT 1200)
+
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+  set(package_arguments arm64)
+else()
+  set(package_arguments amd64)
+endif()
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  list(APPEND package_arguments --toolchain ${CMAKE_TOOLCHAIN_FILE} --emulator ${CMAKE_CROSSCOMPILING_EMULATOR})
+endif()
+quantpress_python_test(install "slow;package" install/test_install.py ${PROJECT_BINARY_DIR} ${package_arguments})
 quantpress_python_test(cli fast cli/run.py)
 quantpress_python_test(cli_process slow cli/test_process.py TIMEOUT 1200)

@@ -138,6 +138,8 @@ def test_hqq_is_no_worse_than_the_stock_converter(zoo, model, name):
         weight_error(*(zoo.convolutions(zoo.converted(source, variant, converter)) for variant in ("hqq4", "float")))
         for converter in (clients.convert, clients.stock_convert)
     ]
+    if errors[1] is None:
+        pytest.skip(f"the stock converter quantizes nothing in {name}")
     print(f"{name}: {errors[0]:.6g}, stock {errors[1]:.6g}")
     assert errors[0] <= errors[1]
 

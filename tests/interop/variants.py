@@ -42,7 +42,9 @@ def check_weights(variant, quantized, plain):
 
 
 def weight_error(quantized, plain):
-    """Root-mean-square error over all weights of two files with the same convolutions."""
+    """Root-mean-square error over all weights of two files with the same convolutions; None where nothing is quantized."""
+    if all(quantized[name].codes is None or plain[name].codes is not None for name in plain if name in quantized):
+        return None
     shared = [
         (quantized[name].weights, plain[name].weights)
         for name in plain

@@ -61,6 +61,6 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 # Written out, because the tool that finds them does not know the packages of a foreign architecture. A test compares
 # them with what the program is linked against.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
-  "libabsl20220623, libc6 (>= 2.36), libfmt9, libgcc-s1, libhwy1, libprotobuf32, libstdc++6 (>= 12), libtbb12")
+  "libabsl20220623, libc6 (>= 2.36), libfmt9, libgcc-s1, libhwy1, libstdc++6 (>= 12), libtbb12")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libabsl-dev, libfmt-dev, libhwy-dev, libtbb-dev, pkg-config")
 include(CPack)
