@@ -35,7 +35,7 @@ HWY_INLINE void Unpack8(const uint8_t* HWY_RESTRICT packed, uint8_t* HWY_RESTRIC
 #if HWY_TARGET != HWY_SCALAR
 // Each 64-bit lane: 8 index bytes to their 8 * kBits bits, neighbours joined three times.
 template <int kBits, class D8, class V8 = hn::Vec<D8>>
-HWY_INLINE auto JoinIndexes(D8 d8, V8 bytes) {
+HWY_INLINE auto JoinIndexes([[maybe_unused]] D8 d8, V8 bytes) {
   const hn::Repartition<uint16_t, D8> d16;
   const hn::Repartition<uint32_t, D8> d32;
   const hn::Repartition<uint64_t, D8> d64;

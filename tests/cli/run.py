@@ -12,10 +12,12 @@ A case is a file cases/NAME.txt, a transcript of commands in a fresh folder:
 
 `*` stands for any text within a line. A command whose expected output is cut to the line `> ...` or `! ...` may print more.
 `@ not-root` skips the next command where the test runs as root. The folder holds tiny.onnx, tiny.mnn (float) and copies of
-the program under three names are on the path, $DOCS is the folder docs/, and `models` makes models (models.py). --accept
-rewrites the expected output. The program is taken from QUANTPRESS_BINARY.
+the program under three names are on the path, $DOCS is the folder docs/, $SLOWEST an instruction set that this machine
+has, and `models` makes models (models.py). --accept rewrites the expected output. The program is taken from
+QUANTPRESS_BINARY.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -153,6 +155,8 @@ def main():
         onnx, mnn = folder / "tiny.onnx", folder / "tiny.mnn"
         subprocess.run(["models", "tiny", onnx], env=env, check=True)
         subprocess.run(["quantpress", "convert", "--modelFile", onnx, "--MNNModel", mnn, "--quiet"], env=env, check=True)
+        found = json.loads(subprocess.run(["quantpress", "cpu", "--json"], env=env, check=True, capture_output=True).stdout)
+        env["SLOWEST"] = found["available"][0]
         for path in paths:
             problems, results = run_case(path, [onnx, mnn], env)
             steps += len(results)
