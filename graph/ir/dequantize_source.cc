@@ -1,12 +1,8 @@
 // (value - zero_point) * scale, per tensor, per channel or per block.
-//
-// Element i sits at axis position a = i / inner % axis_length, outer index o = i / (inner * axis_length).
-//   block == 0: scale index = a, or 0 where there is one scale
-//   block > 0:  the scale tensor has the shape of the data with the axis cut down to blocks = ceil(axis_length / block):
-//               scale index = (o * blocks + a / block) * inner + i % inner
 #include <algorithm>
 #include <cmath>
 
+#include "graph/ir/quantize_layout.h"
 #include "graph/ir/tensor_source.h"
 #include "kernels/integers.h"
 
@@ -22,9 +18,7 @@ class Dequantize final : public TensorSource {
         base_(std::move(base)),
         scale_(std::move(scale)),
         zero_point_(std::move(zero_point)),
-        layout_(layout) {
-    layout_.axis_length = std::max<uint64_t>(1, layout_.axis_length);
-    layout_.inner = std::max<uint64_t>(1, layout_.inner);
+        scales_(layout, base_->count(), scale_.size()) {
     zero_point_.resize(scale_.size(), 0);
     stored_ = base_->Stored();
   }
@@ -32,8 +26,8 @@ class Dequantize final : public TensorSource {
   void ReadFloats(uint64_t begin, std::span<float> out) const override {
     for (size_t done = 0; done < out.size();) {
       const uint64_t index = begin + done;
-      const size_t run = static_cast<size_t>(std::min<uint64_t>(RunLength(index), out.size() - done));
-      ReadRun(index, ScaleIndex(index), out.subspan(done, run));
+      const size_t run = static_cast<size_t>(std::min<uint64_t>(scales_.RunLength(index), out.size() - done));
+      ReadRun(index, scales_.IndexOf(index), out.subspan(done, run));
       done += run;
     }
   }
@@ -49,24 +43,6 @@ class Dequantize final : public TensorSource {
   uint64_t RowLength() const override { return base_->RowLength(); }
 
  private:
-  uint64_t ScaleIndex(uint64_t index) const {
-    if (scale_.size() == 1) return 0;
-    const uint64_t a = index / layout_.inner % layout_.axis_length;
-    if (layout_.block == 0) return a;
-    const uint64_t blocks = (layout_.axis_length + layout_.block - 1) / layout_.block;
-    const uint64_t o = index / layout_.inner / layout_.axis_length;
-    return (o * blocks + a / layout_.block) * layout_.inner + index % layout_.inner;
-  }
-
-  // Elements from `index` on that share one scale.
-  uint64_t RunLength(uint64_t index) const {
-    if (scale_.size() == 1) return count() - index;
-    if (layout_.block == 0) return layout_.inner - index % layout_.inner;
-    if (layout_.inner > 1) return 1;
-    const uint64_t a = index % layout_.axis_length;
-    return std::min(layout_.block - a % layout_.block, layout_.axis_length - a);
-  }
-
   void ReadRun(uint64_t begin, uint64_t scale_index, std::span<float> out) const {
     const float scale = scale_[scale_index];
     const int64_t zero = zero_point_[scale_index];
@@ -90,7 +66,7 @@ class Dequantize final : public TensorSource {
   TensorSourcePtr base_;
   std::vector<float> scale_;
   std::vector<int64_t> zero_point_;
-  DequantizeLayout layout_;
+  ScaleIndexer scales_;
   Bytes stored_;
 };
 

@@ -62,7 +62,7 @@ TensorSourcePtr AffineSource(TensorSourcePtr base, std::vector<float> scale, std
 
 // (value - zero_point[c]) * scale[c] with the integer value; c as above with blocks: c = (index / inner) % channels where
 // the axis is cut into blocks of `block` elements (1 = per channel). The formula of ONNX DequantizeLinear.
-// scale and zero_point have outer * blocks entries laid out as the ONNX scale tensor: see quantized_source.cc.
+// scale and zero_point have outer * blocks entries laid out as the ONNX scale tensor: see quantize_layout.h.
 struct DequantizeLayout {
   uint64_t axis_length = 1;  // elements along the quantized axis
   uint64_t inner = 1;        // elements per step of the axis
@@ -70,6 +70,11 @@ struct DequantizeLayout {
 };
 TensorSourcePtr DequantizeSource(TensorSourcePtr base, std::vector<float> scale, std::vector<int64_t> zero_point,
                                  DequantizeLayout layout);
+
+// round(value / scale[c]) + zero_point[c], half to even, clamped to the range of the integer `type`: the formula of ONNX
+// QuantizeLinear. The layout is the same.
+TensorSourcePtr QuantizeSource(TensorSourcePtr base, std::vector<float> scale, std::vector<int64_t> zero_point,
+                               DequantizeLayout layout, ElementType type);
 
 // The same elements with another type: float to integer truncates, to bool compares with zero, integers wrap.
 TensorSourcePtr CastSource(TensorSourcePtr base, ElementType type);

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
+    QuantizeOps,    QLinearOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };

@@ -38,6 +38,8 @@ std::span<const OpRow> ActivationOps();
 std::span<const OpRow> SoftmaxOps();
 std::span<const OpRow> LossOps();
 std::span<const OpRow> RandomOps();
+std::span<const OpRow> QuantizeOps();
+std::span<const OpRow> QLinearOps();
 std::span<const OpRow> ConvolutionOps();
 std::span<const OpRow> ConvTransposeOps();
 std::span<const OpRow> PoolingOps();

@@ -4,6 +4,15 @@
 #include "graph/import/onnx/ops/window.h"
 
 namespace quantpress::graph::onnx {
+namespace {
+
+template <typename... Args>
+Value Refuse(NodeContext& n, fmt::format_string<Args...> format, Args&&... args) {
+  n.Fail(format, std::forward<Args>(args)...);
+  return {};
+}
+
+}  // namespace
 
 // x [N, C, D, H, W] as one 2-D convolution per kernel plane, summed: the runtime's low-bit kernels are 2-D, and so the
 // weights can be quantized.
@@ -39,24 +48,27 @@ Value Conv3D(NodeContext& n, Value x, Value weight, Value bias, const Window& w,
   return n.b.Transpose(stacked, {0, 2, 1, 3, 4});
 }
 
-namespace {
-
-void Conv(NodeContext& n) {
-  const Value x = n.Input(0), weight = n.Input(1), bias = n.OptionalInput(2);
-  const size_t rank = n.b.Rank(weight);
-  if (!n.ok()) return;
-  if (rank < 3 || rank > 5) return n.Fail("a convolution with {} spatial axes", static_cast<int64_t>(rank) - 2);
-  if (n.b.Rank(x) != rank) return n.Fail("a tensor of shape {} with weights of shape {}", ShapeText(n.b.shape(x)), ShapeText(n.b.shape(weight)));
+Value Convolution(NodeContext& n, Value x, Value weight, Value bias) {
+  const size_t rank = n.b.Rank(weight), input_rank = n.b.Rank(x);
+  if (!n.ok()) return {};
+  if (rank < 3 || rank > 5) return Refuse(n, "a convolution with {} spatial axes", static_cast<int64_t>(rank) - 2);
+  if (input_rank != rank) {
+    return Refuse(n, "a tensor of shape {} with weights of shape {}", ShapeText(n.b.shape(x)), ShapeText(n.b.shape(weight)));
+  }
   const Shape ws = *n.b.shape(weight);
-  if (!IsStatic(ws)) return n.Fail("weights of unknown size {}", ShapeText(ws));
+  if (!IsStatic(ws)) return Refuse(n, "weights of unknown size {}", ShapeText(ws));
   // The weight's own size rules; kernel_shape may be absent.
   const Window window = ReadWindow(n, {ws.begin() + 2, ws.end()}, n.b.shape(x));
-  if (!n.ok()) return;
-  if (window.same_upper || window.same_lower) return n.Fail("auto_pad with a stride over an axis of unknown size");
+  if (!n.ok()) return {};
+  if (window.same_upper || window.same_lower) return Refuse(n, "auto_pad with a stride over an axis of unknown size");
   const int64_t group = n.Int("group", 1);
-  if (rank == 5) return n.SetOutput(0, Conv3D(n, x, weight, bias, window, group));
-  n.SetOutput(0, n.b.Conv2D(x, weight, bias, ToWindow2D(window), group));
+  if (rank == 5) return Conv3D(n, x, weight, bias, window, group);
+  return n.b.Conv2D(x, weight, bias, ToWindow2D(window), group);
 }
+
+namespace {
+
+void Conv(NodeContext& n) { n.SetOutput(0, Convolution(n, n.Input(0), n.Input(1), n.OptionalInput(2))); }
 
 constexpr OpRow kRows[] = {
     {"", "Conv", 1, kNewest, Conv, "3-D: one 2-D convolution per kernel plane"},

@@ -22,6 +22,10 @@ Window ReadWindow(NodeContext& node, std::vector<int64_t> kernel, const std::opt
 // The window of one or two spatial axes in MNN's 2-D form. Precondition: kernel.size() is 1 or 2.
 Window2D ToWindow2D(const Window& window);
 
+// The convolution that the attributes of a Conv-like node describe, over one to three spatial axes; in convolution.cc. The bias may be
+// invalid.
+Value Convolution(NodeContext& node, Value x, Value weight, Value bias);
+
 // A convolution over three spatial axes; in convolution.cc.
 Value Conv3D(NodeContext& node, Value x, Value weight, Value bias, const Window& window, int64_t group);
 
