@@ -137,11 +137,26 @@ std::optional<std::vector<Dim>> GraphBuilder::Elements(Value v) const {
     return std::nullopt;
   }
   std::vector<int64_t> ints = i.constant->Ints();
-  // Negative constants cannot be told from symbols; they are no sizes, so nothing is lost.
-  for (int64_t x : ints) {
-    if (x < 0) return std::nullopt;
-  }
+  if (!HasNumbersOnly(ints)) return std::nullopt;  // numbers so far below zero mean symbols
   return ints;
+}
+
+void GraphBuilder::AssumeRank(Value v, size_t rank) {
+  if (!v.valid() || HasRank(v) || !ok()) return;
+  Shape shape(rank);
+  for (Dim& d : shape) d = symbols_->Fresh();
+  Mutable(v).shape = std::move(shape);
+}
+
+bool GraphBuilder::IsNonNegative(Value v) const {
+  if (!v.valid()) return false;
+  const ValueInfo& i = info(v);
+  if (i.non_negative || IsUnsigned(i.type)) return true;
+  const auto all = [](const std::vector<int64_t>& list, auto test) { return std::all_of(list.begin(), list.end(), test); };
+  if (i.elements) return all(*i.elements, [&](Dim d) { return symbols_->IsSize(d); });
+  if (i.constant == nullptr || IsFloat(i.type)) return false;
+  const auto ints = ConstantInts(v);
+  return ints && all(*ints, [](int64_t x) { return x >= 0; });
 }
 
 std::string GraphBuilder::UniqueName(std::string_view base) {
@@ -218,8 +233,15 @@ Value GraphBuilder::IntList(std::vector<int64_t> values) {
 
 int GraphBuilder::Tensor(Value v) {
   if (!v.valid()) return -1;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
-  if (info.tensor >= 0) return info.tensor;
+  if (const int made = info(v).tensor; made >= 0) return made;
+  if (const Constant* c = constant(v); c != nullptr && c->base != nullptr && c->count() > static_cast<uint64_t>(kMaxStoredBroadcast)) {
+    const bool wide = info(v).stored == ElementType::kInt32;
+    const Value base = wide ? Widen(MakeConstant(*c->base)) : MakeConstant(*c->base), shape = Ints(c->shape, {static_cast<int64_t>(c->shape.size())}, ElementType::kInt32);
+    const Value spread = Emit(mnn::OpType::BroadcastTo, {}, {base, shape}, {info(v).type, info(v).shape, info(v).stored});
+    if (!spread.valid()) return -1;
+    return Mutable(v).tensor = info(spread).tensor;
+  }
+  ValueInfo& info = Mutable(v);
   info.name = UniqueName(info.name.empty() ? fmt::format("{}/const_{}", prefix_, next_name_++) : info.name);
   info.tensor = AddTensor(info.name);
   Op op = ConstOp(info);
@@ -275,7 +297,7 @@ void GraphBuilder::SetNamePrefix(std::string prefix) {
 
 void GraphBuilder::Rename(Value v, const std::string& name) {
   if (!v.valid() || name.empty()) return;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
+  ValueInfo& info = Mutable(v);
   if (info.tensor < 0) {  // a constant that no op reads yet
     if (info.name.empty()) info.name = name;
     return;
@@ -297,7 +319,7 @@ void GraphBuilder::Rename(Value v, const std::string& name) {
 
 Value GraphBuilder::NameOutput(Value v, const std::string& name) {
   if (!v.valid()) return v;
-  if (info(v).tensor < 0 && !names_.contains(name)) values_[static_cast<size_t>(v.id)].name = name;
+  if (info(v).tensor < 0 && !names_.contains(name)) Mutable(v).name = name;
   if (graph_->tensors[static_cast<size_t>(Tensor(v))] == name) return v;
   if (names_.contains(name)) return Fail(InvalidInput("output '{}' has the name of another tensor", name));
   const ValueInfo copy = info(v);
@@ -308,7 +330,7 @@ Value GraphBuilder::NameOutput(Value v, const std::string& name) {
 
 Value GraphBuilder::Opaque(Value v, std::optional<Shape> shape) {
   if (!v.valid()) return v;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
+  ValueInfo& info = Mutable(v);
   info.shape = std::move(shape);
   info.elements.reset();
   return v;

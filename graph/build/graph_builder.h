@@ -44,6 +44,9 @@ struct BuildOptions {
   int shared_weight_limit = 4;         // layers that may each hold a copy of one constant
 };
 
+// Broadcast constants up to this many elements are written out; larger ones are broadcast by the runtime.
+inline constexpr int64_t kMaxStoredBroadcast = int64_t{1} << 16;
+
 class GraphBuilder {
  public:
   // Ops go to `graph`. `parent` is the builder of the enclosing graph, or null. All outlive the builder.
@@ -69,7 +72,11 @@ class GraphBuilder {
   // Elements of a constant of at most 1 << 24 elements; nullopt otherwise.
   std::optional<std::vector<int64_t>> ConstantInts(Value v) const;
   std::optional<std::vector<float>> ConstantFloats(Value v) const;
-  // Elements of a shape-like tensor, known or symbols (also of constants); nullopt if nothing is known.
+  // Gives a value of unknown rank a shape of unknown sizes: for operators that take that rank only.
+  void AssumeRank(Value v, size_t rank);
+  // True if no element can be negative (integers).
+  bool IsNonNegative(Value v) const;
+  // Elements of a shape-like tensor, numbers or symbols (also of constants); nullopt if nothing is known.
   std::optional<std::vector<Dim>> Elements(Value v) const;
   SymbolTable* symbols() { return symbols_; }
 
@@ -81,6 +88,7 @@ class GraphBuilder {
   Value ScalarFloat(float value) { return Floats({value}, {}); }
   Value ScalarInt(int64_t value, ElementType type = ElementType::kInt64) { return Ints({value}, {}, type); }
   Value IntList(std::vector<int64_t> values);  // rank 1
+  Value EmptyConstant(ElementType type, Shape shape);  // precondition: no elements
 
   // Appends an op. Inputs that are constants become Const ops. The op gets the name of its first output.
   Value Emit(mnn::OpType type, mnn::OpParameterUnion main, std::vector<Value> inputs, OutputSpec output,
@@ -150,9 +158,10 @@ class GraphBuilder {
   // Float constant scalar of the type of `like`.
   Value ScalarLike(double value, Value like);
 
-  // ---- shape and layout (build/shape_ops.cc, build/index_ops.cc)
+  // ---- shape and layout (build/shape_ops.cc, build/join_ops.cc, build/index_ops.cc, build/gather_ops.cc)
   Value ShapeOf(Value x);                                   // int64 [rank]
   Value DimOf(Value x, size_t axis);                        // int64 scalar
+  Value SizeOf(Value x);                                    // int64 scalar: number of elements
   Value Reshape(Value x, Value shape, bool allow_zero = false);
   Value ReshapeTo(Value x, std::vector<int64_t> dims);      // at most one -1; 0 copies the dimension
   // To a shape with symbols that are dimensions of x: uses 0 and -1 where possible, else computes the shape.
@@ -172,8 +181,26 @@ class GraphBuilder {
   std::vector<Value> Split(Value x, int64_t axis, std::vector<int64_t> sizes);
   Value Fill(Value shape, Value scalar);
   Value Range(Value start, Value limit, Value delta);
-  // ONNX order of pads (all begins, then all ends), mode of PadParam.
+  // ONNX order of pads (all begins, then all ends), mode of PadParam. Negative pads cut.
   Value Pad(Value x, std::vector<int64_t> pads, mnn::PadValueMode mode, Value value = {});
+  // The same with pads that a run computes, for `axes` only (rank 1: begins, then ends).
+  Value PadDynamic(Value x, Value pads, const std::vector<int64_t>& axes, mnn::PadValueMode mode, Value value = {});
+  Value PadWrap(Value x, const std::vector<int64_t>& pads);  // as if the tensor repeated endlessly
+  // Elements of `x` along `axis` at constant positions: any rearrangement along one axis.
+  Value GatherAt(Value x, std::vector<int64_t> positions, size_t axis);
+  // Indices may be negative in all of these.
+  Value GatherElements(Value x, Value indices, int64_t axis);
+  Value GatherND(Value x, Value indices, int64_t batch_dims = 0);
+  enum class Reduction { kNone, kAdd, kMul, kMin, kMax };
+  Value ScatterElements(Value x, Value indices, Value updates, int64_t axis, Reduction reduction = Reduction::kNone);
+  Value ScatterND(Value x, Value indices, Value updates, Reduction reduction = Reduction::kNone);
+  Value NonZero(Value x);  // int64 [count, rank], unlike ONNX's transposed form
+  Value Reverse(Value x, int64_t axis);
+  struct TopKResult {
+    Value values, indices;
+  };
+  // `stable`: equal values keep their order, where that costs little.
+  TopKResult TopK(Value x, Value k, int64_t axis, bool largest, bool stable);
 
   // ---- reductions and matrices (build/reduce_ops.cc, build/matrix_ops.cc)
   Value Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims);  // empty axes: all
@@ -192,6 +219,17 @@ class GraphBuilder {
   Value Conv2D(Value x, Value weight, Value bias, const Window2D& window, int64_t group);
 
  private:
+  // Reshape by `dims` (0 copies, one -1) or, if valid, by the shape in `shape_source`; the result has shape `out`.
+  Value EmitReshape(Value x, const std::vector<int64_t>& dims, Value shape_source, Shape out);
+  // The shape that `dims` (numbers and symbols; -1 and perhaps 0 have a meaning) give. nullopt after an error.
+  std::optional<Shape> ResolveReshape(const std::optional<Shape>& from, const std::vector<Dim>& dims, bool copy_zero);
+  Value NormalizeIndices(Value indices, Value x, size_t axis);
+  Value NormalizeTuples(Value indices, Value x, size_t first);
+  Value ScatterExtreme(Value x, Value indices, Value updates, size_t axis, Reduction reduction);
+  Value EmitPad(Value x, Value interleaved, Shape out, mnn::PadValueMode mode, Value value);
+  // An error if a static shape has more elements than the runtime can hold.
+  static Status CheckSize(const std::optional<Shape>& shape);
+  ValueInfo& Mutable(Value v) { return values_[static_cast<size_t>(v.id)]; }
   Value NewValue(ValueInfo info);
   std::string UniqueName(std::string_view base);
   int AddTensor(const std::string& name);

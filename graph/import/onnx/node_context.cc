@@ -89,6 +89,15 @@ Value NodeContext::TensorAttribute(std::string_view name) {
   return b.MakeConstant(*std::move(constant));
 }
 
+ElementType NodeContext::ElementTypeAttribute(std::string_view name) {
+  const int64_t number = Int(name, 0);
+  const ElementType type = number >= 0 && number < 64 ? FromOnnxType(static_cast<int>(number)) : ElementType::kUnknown;
+  if (type == ElementType::kUnknown || type == ElementType::kString) {
+    Fail("attribute '{}' is the element type {}; the runtime has no such tensors", name, number);
+  }
+  return type;
+}
+
 const GraphView* NodeContext::Subgraph(std::string_view name) {
   const AttributeView* a = FindTyped(name, AttributeType::kGraph);
   if (a == nullptr || a->graph == nullptr) {

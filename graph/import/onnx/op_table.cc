@@ -9,6 +9,7 @@ namespace {
 constexpr std::span<const OpRow> (*kFamilies[])() = {
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
+    ScatterOps,     SelectionOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };
 

@@ -44,6 +44,8 @@ std::span<const OpRow> PoolingOps();
 std::span<const OpRow> NormalizationOps();
 std::span<const OpRow> ShapeOps();
 std::span<const OpRow> IndexingOps();
+std::span<const OpRow> ScatterOps();
+std::span<const OpRow> SelectionOps();
 std::span<const OpRow> ReductionOps();
 std::span<const OpRow> MatrixOps();
 std::span<const OpRow> ResizeOps();
