@@ -135,13 +135,21 @@ Value GraphBuilder::GatherND(Value x, Value indices, int64_t batch_dims) {
   Shape out(is.begin(), is.end() - 1);
   out.insert(out.end(), xs.begin() + batch_dims + columns, xs.end());
   indices = NormalizeTuples(indices, x, static_cast<size_t>(batch_dims));
-  mnn::OpParameterUnion main;
   if (batch_dims > 0) {
-    mnn::AxisT param;
-    param.axis = static_cast<int32_t>(batch_dims);
-    main = Param(param);
+    // The runtime has no batch dimensions here, so the tuples name them too.
+    const auto last = static_cast<int64_t>(index_rank) - 1;
+    const Value column_shape = ShapeOf(Slice(indices, {0}, {1}, {last}));
+    std::vector<Value> parts;
+    for (int64_t k = 0; k < batch_dims; ++k) {
+      std::vector<int64_t> behind;
+      for (int64_t i = 1; i <= last - k; ++i) behind.push_back(i);
+      const Value numbers = Range(ScalarInt(0), DimOf(x, static_cast<size_t>(k)), ScalarInt(1));
+      parts.push_back(Cast(Expand(Unsqueeze(numbers, behind), column_shape), ElementType::kInt32));
+    }
+    parts.push_back(indices);
+    indices = Concat(std::move(parts), last);
   }
-  return Emit(mnn::OpType::GatherND, std::move(main), {x, indices}, {from.type, std::move(out), from.stored});
+  return Emit(mnn::OpType::GatherND, {}, {x, indices}, {from.type, std::move(out), from.stored});
 }
 
 Value GraphBuilder::NonZero(Value x) {

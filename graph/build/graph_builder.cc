@@ -159,29 +159,17 @@ bool GraphBuilder::IsNonNegative(Value v) const {
   return ints && all(*ints, [](int64_t x) { return x >= 0; });
 }
 
-std::string GraphBuilder::UniqueName(std::string_view base) {
-  std::string name(base);
-  for (size_t n = 2; names_.contains(name) || name.empty(); ++n) name = fmt::format("{}__{}", base, n);
-  return name;
-}
-
-int GraphBuilder::AddTensor(const std::string& name) {
-  names_.insert(name);
-  graph_->tensors.push_back(name);
-  return static_cast<int>(graph_->tensors.size() - 1);
-}
-
 Value GraphBuilder::NewValue(ValueInfo info) {
   values_.push_back(std::move(info));
   return Value{static_cast<int>(values_.size() - 1)};
 }
 
-Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shape> shape) {
+Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shape> shape, ElementType stored) {
   if (names_.contains(name)) return Fail(InvalidInput("two inputs are named '{}'", name));
   ValueInfo info;
   info.name = name;
   info.type = type;
-  info.stored = StoredType(type);
+  info.stored = stored == ElementType::kUnknown ? StoredType(type) : stored;
   info.tensor = AddTensor(name);
   Op op;
   op.name = name;
@@ -201,7 +189,7 @@ Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shap
   }
   op.main = Param(std::move(input));
   op.outputs = {info.tensor};
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   info.shape = std::move(shape);
   source_named_.insert(info.tensor);
   return NewValue(std::move(info));
@@ -215,6 +203,21 @@ Value GraphBuilder::MakeConstant(Constant constant, std::string name) {
   info.stored = StoredType(constant.type);
   info.shape = Shape(constant.shape.begin(), constant.shape.end());
   info.constant = std::make_shared<const Constant>(std::move(constant));
+  return NewValue(std::move(info));
+}
+
+Value GraphBuilder::MakeSequence(std::vector<Value> items, ElementType type) {
+  ValueInfo info;
+  info.kind = ValueKind::kSequence;
+  info.items = std::move(items);
+  info.type = type;
+  return NewValue(std::move(info));
+}
+
+Value GraphBuilder::MakeNothing(ElementType type) {
+  ValueInfo info;
+  info.kind = ValueKind::kNothing;
+  info.type = type;
   return NewValue(std::move(info));
 }
 
@@ -234,6 +237,11 @@ Value GraphBuilder::IntList(std::vector<int64_t> values) {
 int GraphBuilder::Tensor(Value v) {
   if (!v.valid()) return -1;
   if (const int made = info(v).tensor; made >= 0) return made;
+  if (info(v).kind != ValueKind::kTensor) {
+    Fail(Unsupported("'{}' is a {}, which must be resolved while the model is converted", info(v).name,
+                     IsSequence(v) ? "sequence" : "optional without a value"));
+    return -1;
+  }
   if (const Constant* c = constant(v); c != nullptr && c->base != nullptr && c->count() > static_cast<uint64_t>(kMaxStoredBroadcast)) {
     const bool wide = info(v).stored == ElementType::kInt32;
     const Value base = wide ? Widen(MakeConstant(*c->base)) : MakeConstant(*c->base), shape = Ints(c->shape, {static_cast<int64_t>(c->shape.size())}, ElementType::kInt32);
@@ -246,7 +254,7 @@ int GraphBuilder::Tensor(Value v) {
   info.tensor = AddTensor(info.name);
   Op op = ConstOp(info);
   op.outputs = {info.tensor};
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   return info.tensor;
 }
 
@@ -273,6 +281,7 @@ std::vector<Value> GraphBuilder::EmitMulti(mnn::OpType type, mnn::OpParameterUni
     }
     op.inputs.push_back(Tensor(v));
   }
+  if (!ok()) return values;
   for (OutputSpec& spec : outputs) {
     ValueInfo info;
     info.name = UniqueName(fmt::format("{}/{}_{}", prefix_, mnn::EnumNameOpType(type), next_name_++));
@@ -286,46 +295,8 @@ std::vector<Value> GraphBuilder::EmitMulti(mnn::OpType type, mnn::OpParameterUni
     values.push_back(NewValue(std::move(info)));
   }
   op.name = values.empty() ? "" : info(values[0]).name;
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   return values;
-}
-
-void GraphBuilder::SetNamePrefix(std::string prefix) {
-  prefix_ = std::move(prefix);
-  next_name_ = 0;
-}
-
-void GraphBuilder::Rename(Value v, const std::string& name) {
-  if (!v.valid() || name.empty()) return;
-  ValueInfo& info = Mutable(v);
-  if (info.tensor < 0) {  // a constant that no op reads yet
-    if (info.name.empty()) info.name = name;
-    return;
-  }
-  if (source_named_.contains(info.tensor) || names_.contains(name)) return;  // an alias; the first name stays
-  source_named_.insert(info.tensor);
-  std::string& tensor_name = graph_->tensors[static_cast<size_t>(info.tensor)];
-  names_.erase(tensor_name);
-  names_.insert(name);
-  // The producer is among the last ops: it was appended while this node was converted.
-  for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
-    if (std::find(op->outputs.begin(), op->outputs.end(), info.tensor) == op->outputs.end()) continue;
-    if (op->outputs[0] == info.tensor && op->name == tensor_name) op->name = name;
-    break;
-  }
-  tensor_name = name;
-  info.name = name;
-}
-
-Value GraphBuilder::NameOutput(Value v, const std::string& name) {
-  if (!v.valid()) return v;
-  if (info(v).tensor < 0 && !names_.contains(name)) Mutable(v).name = name;
-  if (graph_->tensors[static_cast<size_t>(Tensor(v))] == name) return v;
-  if (names_.contains(name)) return Fail(InvalidInput("output '{}' has the name of another tensor", name));
-  const ValueInfo copy = info(v);
-  const Value out = Emit(mnn::OpType::Identity, {}, {v}, {copy.type, copy.shape, copy.stored});
-  Rename(out, name);
-  return out;
 }
 
 Value GraphBuilder::Opaque(Value v, std::optional<Shape> shape) {
@@ -341,25 +312,6 @@ void GraphBuilder::RecordShapes() {
   for (const ValueInfo& info : values_) {
     if (info.tensor >= 0 && info.shape) graph_->shapes[static_cast<size_t>(info.tensor)] = info.shape;
   }
-}
-
-Value GraphBuilder::Capture(Value outer) {
-  if (!outer.valid() || parent_ == nullptr) return {};
-  for (const auto& [from, to] : captures_) {
-    if (from == outer) return to;
-  }
-  const ValueInfo info = parent_->info(outer);
-  if (info.constant != nullptr) return MakeConstant(*info.constant, UniqueName(info.name));
-  ValueInfo inner = info;
-  inner.name = UniqueName(info.name);
-  inner.tensor = -1;
-  const Value in = Input(inner.name, inner.type, inner.shape);
-  if (in.valid()) {
-    values_[static_cast<size_t>(in.id)].stored = inner.stored;
-    values_[static_cast<size_t>(in.id)].elements = inner.elements;
-    captures_.emplace_back(outer, in);
-  }
-  return in;
 }
 
 }  // namespace quantpress::graph

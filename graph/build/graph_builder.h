@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -76,12 +77,14 @@ class GraphBuilder {
   void AssumeRank(Value v, size_t rank);
   // True if no element can be negative (integers).
   bool IsNonNegative(Value v) const;
+  void MarkNonNegative(Value v) { if (v.valid()) Mutable(v).non_negative = true; }
   // Elements of a shape-like tensor, numbers or symbols (also of constants); nullopt if nothing is known.
   std::optional<std::vector<Dim>> Elements(Value v) const;
   SymbolTable* symbols() { return symbols_; }
 
   // ---- making values
-  Value Input(std::string name, ElementType type, std::optional<Shape> shape);
+  // `stored`: how the runtime holds it; kUnknown: StoredType(type).
+  Value Input(std::string name, ElementType type, std::optional<Shape> shape, ElementType stored = ElementType::kUnknown);
   Value MakeConstant(Constant constant, std::string name = "");
   Value Floats(std::vector<float> values, std::vector<int64_t> shape);
   Value Ints(std::vector<int64_t> values, std::vector<int64_t> shape, ElementType type = ElementType::kInt64);
@@ -89,6 +92,11 @@ class GraphBuilder {
   Value ScalarInt(int64_t value, ElementType type = ElementType::kInt64) { return Ints({value}, {}, type); }
   Value IntList(std::vector<int64_t> values);  // rank 1
   Value EmptyConstant(ElementType type, Shape shape);  // precondition: no elements
+  // Known at conversion time only. A sequence of tensors of one type, and the absent value of an optional.
+  Value MakeSequence(std::vector<Value> items, ElementType type);
+  Value MakeNothing(ElementType type);
+  bool IsSequence(Value v) const { return v.valid() && info(v).kind == ValueKind::kSequence; }
+  bool IsNothing(Value v) const { return v.valid() && info(v).kind == ValueKind::kNothing; }
 
   // Appends an op. Inputs that are constants become Const ops. The op gets the name of its first output.
   Value Emit(mnn::OpType type, mnn::OpParameterUnion main, std::vector<Value> inputs, OutputSpec output,
@@ -98,8 +106,8 @@ class GraphBuilder {
   // The op that Emit appended last (to set rare fields).
   Op& last_op() { return graph_->ops.back(); }
 
-  // Gives a value the name that the source model has for it. If the value has such a name already (or is an input), an Identity is
-  // added where the graph needs the second name as an output: see NameOutput.
+  // Gives a value the name that the source model has for it. If the value has such a name already (or is an input), an
+  // Identity is added where the graph needs the second name as an output: see NameOutput.
   void Rename(Value v, const std::string& name);
   // A value that is produced by an op of this graph under exactly `name`: for graph outputs.
   Value NameOutput(Value v, const std::string& name);
@@ -119,6 +127,8 @@ class GraphBuilder {
   Graph* graph() { return graph_; }
   // The value of this graph that stands for `outer`, a value of the parent: constants are copied, others become inputs.
   Value Capture(Value outer);
+  // The same for a value of `owner`, a builder further out.
+  Value CaptureFrom(GraphBuilder* owner, Value outer);
   // Values of the parent that were captured, in order of first use, with the input that stands for each.
   const std::vector<std::pair<Value, Value>>& captures() const { return captures_; }
 
@@ -168,6 +178,9 @@ class GraphBuilder {
   Value ReshapeLike(Value x, const Shape& target, Value shape_source);
   Value Squeeze(Value x, std::vector<int64_t> axes);
   Value Unsqueeze(Value x, std::vector<int64_t> axes);
+  // Axes that a run computes. The rank is known if the number of axes is.
+  Value SqueezeComputed(Value x, Value axes);
+  Value UnsqueezeComputed(Value x, Value axes);
   Value Transpose(Value x, std::vector<int64_t> perm);
   Value Concat(std::vector<Value> parts, int64_t axis);
   // Constant bounds, one entry per listed axis, ONNX semantics (negative counts from the end, clamped).
@@ -185,7 +198,8 @@ class GraphBuilder {
   Value Pad(Value x, std::vector<int64_t> pads, mnn::PadValueMode mode, Value value = {});
   // The same with pads that a run computes, for `axes` only (rank 1: begins, then ends).
   Value PadDynamic(Value x, Value pads, const std::vector<int64_t>& axes, mnn::PadValueMode mode, Value value = {});
-  Value PadWrap(Value x, const std::vector<int64_t>& pads);  // as if the tensor repeated endlessly
+  // As if the tensor repeated endlessly, along the given axes; pads (rank 1: begins, then ends) may be computed.
+  Value PadWrap(Value x, Value pads, const std::vector<int64_t>& axes);
   // Elements of `x` along `axis` at constant positions: any rearrangement along one axis.
   Value GatherAt(Value x, std::vector<int64_t> positions, size_t axis);
   // Indices may be negative in all of these.
@@ -231,8 +245,10 @@ class GraphBuilder {
   static Status CheckSize(const std::optional<Shape>& shape);
   ValueInfo& Mutable(Value v) { return values_[static_cast<size_t>(v.id)]; }
   Value NewValue(ValueInfo info);
-  std::string UniqueName(std::string_view base);
+  std::string UniqueName(const std::string& base);
   int AddTensor(const std::string& name);
+  void AddOp(Op op);
+  void SetTensorName(int tensor, const std::string& name);
 
   Graph* graph_;
   SymbolTable* symbols_;
@@ -240,8 +256,11 @@ class GraphBuilder {
   GraphBuilder* parent_;
   Status status_;
   std::vector<ValueInfo> values_;
-  std::unordered_set<std::string> names_;
-  std::unordered_set<int> source_named_;  // tensors that carry a name of the source model
+  std::unordered_map<std::string, int> names_;            // tensor of each name
+  std::unordered_map<std::string, size_t> next_suffix_;   // of names that were wanted twice
+  std::unordered_set<int> source_named_;                  // tensors that carry a name of the source model
+  std::vector<int> producer_;                             // op that makes each tensor, by tensor index
+  std::map<int, Value> captured_;                         // by id of the outer value
   std::vector<std::pair<Value, Value>> captures_;
   std::string prefix_;
   size_t next_name_ = 0;

@@ -98,29 +98,21 @@ Value GraphBuilder::PadDynamic(Value x, Value pads, const std::vector<int64_t>& 
   return EmitPad(x, Cast(interleaved, ElementType::kInt32), std::move(out), mode, value);
 }
 
-Value GraphBuilder::PadWrap(Value x, const std::vector<int64_t>& pads) {
+Value GraphBuilder::PadWrap(Value x, Value pads, const std::vector<int64_t>& axes) {
   const size_t rank = Rank(x);
-  if (!x.valid() || !ok()) return {};
-  if (pads.size() != 2 * rank) return Fail(InvalidInput("{} pads for a tensor of rank {}; expected {}", pads.size(), rank, 2 * rank));
-  for (size_t i = 0; i < rank && x.valid(); ++i) {
-    const int64_t before = pads[i], after = pads[i + rank], axis = static_cast<int64_t>(i);
-    if (before == 0 && after == 0) continue;
-    const Dim n = (*shape(x))[i];
-    if (IsKnown(n) && n > 0 && n + std::abs(before) + std::abs(after) <= (int64_t{1} << 20)) {
-      std::vector<int64_t> positions;
-      for (int64_t p = -before; p < n + after; ++p) positions.push_back(((p % n) + n) % n);
-      x = GatherAt(x, std::move(positions), i);
-    } else if (before >= 0 && after >= 0) {
-      std::vector<Value> parts;
-      if (before > 0) parts.push_back(Slice(x, {-before}, {kToTheEnd}, {axis}));
-      parts.push_back(x);
-      if (after > 0) parts.push_back(Slice(x, {0}, {after}, {axis}));
-      x = Concat(std::move(parts), axis);
-    } else {
-      return Fail(Unsupported("a negative pad that wraps along an axis of unknown size"));
-    }
+  const auto count = static_cast<int64_t>(axes.size());
+  for (int64_t k = 0; k < count && x.valid() && ok(); ++k) {
+    const auto a = NormalizeAxis(axes[static_cast<size_t>(k)], rank);
+    if (!a) return Fail(InvalidInput("axis {} lies outside a tensor of rank {}", axes[static_cast<size_t>(k)], rank));
+    // Positions -before .. size + after, modulo the size: MOD of int32 is never negative for a positive divisor.
+    const Value before = Gather(pads, ScalarInt(k), 0), after = Gather(pads, ScalarInt(k + count), 0), size = DimOf(x, *a);
+    const Value positions = Range(Sub(ScalarInt(0), before), Add(size, after), ScalarInt(1));
+    const Value wrapped = Binary(mnn::BinaryOpOperation::MOD, positions, size);
+    if (wrapped.valid()) Mutable(wrapped).non_negative = true;
+    if (const auto known = ConstantInts(wrapped)) x = GatherAt(x, *known, *a);
+    else x = Gather(x, wrapped, static_cast<int64_t>(*a));
   }
-  return x;
+  return ok() ? x : Value{};
 }
 
 }  // namespace quantpress::graph

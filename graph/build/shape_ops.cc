@@ -161,6 +161,10 @@ Value GraphBuilder::Reshape(Value x, Value target, bool allow_zero) {
     for (int64_t i = 0; i < (*shape(target))[0]; ++i) out->push_back(symbols_->Fresh());
   }
   const ValueInfo from = info(x);
+  // Zeros in the target mean themselves, but the runtime would copy; only an empty tensor can have them.
+  if (allow_zero && from.shape && std::find(from.shape->begin(), from.shape->end(), 0) != from.shape->end()) {
+    return Fill(target, ScalarLike(0, x));
+  }
   mnn::ReshapeT param;
   param.dimType = mnn::MNN_DATA_FORMAT::NCHW;
   return Emit(mnn::OpType::Reshape, Param(std::move(param)), {x, Cast(target, ElementType::kInt32)},
@@ -212,6 +216,32 @@ Value GraphBuilder::Unsqueeze(Value x, std::vector<int64_t> axes) {
   const Value v = Emit(mnn::OpType::Unsqueeze, SqueezeParam(axes), {x}, {from.type, out, from.stored});
   if (v.valid() && out.size() <= 1) values_[static_cast<size_t>(v.id)].elements = from.elements;
   return v;
+}
+
+Value GraphBuilder::SqueezeComputed(Value x, Value axes) {
+  if (!x.valid() || !axes.valid() || !ok()) return {};
+  AssumeRank(axes, 1);
+  const ValueInfo from = info(x);
+  const Dim count = (*shape(axes))[0];
+  std::optional<Shape> out;
+  if (from.shape && IsKnown(count) && count <= static_cast<int64_t>(from.shape->size())) {
+    out.emplace(from.shape->size() - static_cast<size_t>(count));
+    for (Dim& d : *out) d = symbols_->Fresh();
+  }
+  return Emit(mnn::OpType::Squeeze, SqueezeParam({}), {x, Cast(axes, ElementType::kInt32)}, {from.type, std::move(out), from.stored});
+}
+
+Value GraphBuilder::UnsqueezeComputed(Value x, Value axes) {
+  if (!x.valid() || !axes.valid() || !ok()) return {};
+  AssumeRank(axes, 1);
+  const ValueInfo from = info(x);
+  const Dim count = (*shape(axes))[0];
+  std::optional<Shape> out;
+  if (from.shape && IsKnown(count) && count < 64) {
+    out.emplace(from.shape->size() + static_cast<size_t>(count));
+    for (Dim& d : *out) d = symbols_->Fresh();
+  }
+  return Emit(mnn::OpType::Unsqueeze, SqueezeParam({}), {x, Cast(axes, ElementType::kInt32)}, {from.type, std::move(out), from.stored});
 }
 
 Value GraphBuilder::Transpose(Value x, std::vector<int64_t> perm) {

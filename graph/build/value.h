@@ -34,7 +34,12 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
+// A sequence or an absent optional is known at conversion time only; no operator of the runtime sees it.
+enum class ValueKind : uint8_t { kTensor, kSequence, kNothing };
+
 struct ValueInfo {
+  ValueKind kind = ValueKind::kTensor;
+  std::vector<Value> items;                  // of a sequence
   std::string name;
   ElementType type = ElementType::kUnknown;  // the type that the source model means
   // How the runtime holds it: float32, int32, uint8 or int8. (A bool, an int64 or a computed uint8 is an int32.)

@@ -134,7 +134,11 @@ bool NodeContext::OutputUsed(size_t i) const {
 
 void NodeContext::SetOutput(size_t i, Value v) {
   if (i >= node_.outputs.size() || node_.outputs[i].empty() || !v.valid()) return;
-  if (scope_->function == nullptr) b.Rename(v, std::string(node_.outputs[i]));
+  // What the file says fills in where nothing is known.
+  if (!b.HasRank(v) && b.info(v).kind == ValueKind::kTensor) {
+    if (const ValueView* declared = scope_->Declared(node_.outputs[i])) b.Opaque(v, importer_->ShapeOf(*declared));
+  }
+  if (scope_->names_tensors) b.Rename(v, std::string(node_.outputs[i]));
   scope_->Define(node_.outputs[i], v);
 }
 

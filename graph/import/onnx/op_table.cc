@@ -9,7 +9,8 @@ namespace {
 constexpr std::span<const OpRow> (*kFamilies[])() = {
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
-    ScatterOps,     SelectionOps,
+    ScatterOps,     SelectionOps,  UniqueOps,
+    ControlFlowOps, SequenceOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };
 

@@ -89,6 +89,17 @@ std::vector<int64_t> FullPads(NodeContext& n, const std::vector<int64_t>& pads, 
   return full;
 }
 
+// The same where the axes are computed: each pad goes to the axes that its own axis equals.
+Value SpreadPads(NodeContext& n, Value pads, Value axes, size_t rank) {
+  const auto size = static_cast<int64_t>(rank);
+  n.b.AssumeRank(axes, 1);
+  const Value wrapped = n.b.Binary(mnn::BinaryOpOperation::MOD, n.b.Cast(axes, ElementType::kInt32), n.b.ScalarInt(size, ElementType::kInt32));
+  const Value all = n.b.Range(n.b.ScalarInt(0, ElementType::kInt32), n.b.ScalarInt(size, ElementType::kInt32), n.b.ScalarInt(1, ElementType::kInt32));
+  const Value hit = n.b.Cast(n.b.Equal(n.b.Unsqueeze(wrapped, {1}), all), ElementType::kInt32);  // [axes, rank]
+  const Value pairs = n.b.Unsqueeze(n.b.ReshapeTo(n.b.Cast(pads, ElementType::kInt32), {2, -1}), {2});  // [2, axes, 1]
+  return n.b.ReshapeTo(n.b.Reduce(mnn::ReductionType::SUM, n.b.Mul(pairs, hit), {1}, false), {-1});
+}
+
 void Pad(NodeContext& n) {
   const Value x = n.Input(0);
   const std::string mode = n.String("mode", "constant");
@@ -105,22 +116,24 @@ void Pad(NodeContext& n) {
     pads = n.b.ConstantInts(computed);
   }
   if (!n.ok()) return;
-  std::vector<int64_t> axes;
-  if (n.HasInput(3)) {
-    axes = n.ConstantInts(3, "axes");
-  } else {
-    if (pads) n.b.AssumeRank(x, pads->size() / 2);
-    axes.resize(n.b.Rank(x));
-    std::iota(axes.begin(), axes.end(), 0);
-  }
+  if (pads && !n.HasInput(3)) n.b.AssumeRank(x, pads->size() / 2);
   const size_t rank = n.b.Rank(x);
   if (!n.ok()) return;
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), 0);
+  if (const Value given = n.OptionalInput(3); given.valid()) {
+    if (const auto known = n.b.ConstantInts(given)) {
+      axes = *known;
+    } else {
+      if (pads) computed = n.b.IntList(*pads);
+      computed = SpreadPads(n, computed, given, rank);
+      pads.reset();
+    }
+  }
+  if (!n.ok()) return;
+  if (mode == "wrap") return n.SetOutput(0, n.b.PadWrap(x, pads ? n.b.IntList(*pads) : computed, axes));
   if (pads) pads = FullPads(n, *pads, axes, rank);
   if (!n.ok()) return;
-  if (mode == "wrap") {
-    if (!pads) return n.Fail("pads that are computed at run time with mode 'wrap'");
-    return n.SetOutput(0, n.b.PadWrap(x, *pads));
-  }
   mnn::PadValueMode kind = mnn::PadValueMode::CONSTANT;
   if (mode == "reflect") kind = mnn::PadValueMode::REFLECT;
   else if (mode == "edge") kind = mnn::PadValueMode::EDGE;
@@ -134,7 +147,7 @@ constexpr OpRow kRows[] = {
     {"", "GatherElements", 11, kNewest, GatherElements, ""},
     {"", "GatherND", 11, kNewest, GatherND, ""},
     {"", "Split", 1, kNewest, Split, ""},
-    {"", "Pad", 1, kNewest, Pad, "computed pads must not be negative"},
+    {"", "Pad", 1, kNewest, Pad, ""},
 };
 
 }  // namespace

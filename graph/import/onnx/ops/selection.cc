@@ -1,6 +1,5 @@
 // Operators that choose elements by their values.
 #include <limits>
-#include <numeric>
 
 #include "graph/build/params.h"
 #include "graph/import/onnx/node_context.h"
@@ -92,18 +91,12 @@ void ReverseSequence(NodeContext& n) {
   if (!batch || !time || *batch == *time || *batch > 1 || *time > 1) {
     return n.Fail("batch_axis {} and time_axis {}; they must be 0 and 1", n.Int("batch_axis", 1), n.Int("time_axis", 0));
   }
-  // The runtime reverses with the batch behind the time only.
-  const bool swap = *batch == 0;
-  std::vector<int64_t> perm(rank);
-  std::iota(perm.begin(), perm.end(), 0);
-  std::swap(perm[0], perm[1]);
-  const Value moved = swap ? n.b.Transpose(n.b.Widen(x), perm) : n.b.Widen(x);
+  // The runtime refuses a length of zero; reversing one element does the same.
+  const Value counts = n.b.Max(n.b.Cast(n.b.Widen(lengths), ElementType::kInt32), n.b.ScalarInt(1, ElementType::kInt32));
   mnn::ReverseSequenceParamT param;
-  param.batchDim = 1;
-  param.seqDim = 0;
-  const Value reversed = n.b.Emit(mnn::OpType::ReverseSequence, Param(param), {moved, n.b.Cast(n.b.Widen(lengths), ElementType::kInt32)},
-                                  {n.b.type(x), n.b.shape(moved)});
-  n.SetOutput(0, swap ? n.b.Transpose(reversed, perm) : reversed);
+  param.batchDim = static_cast<int32_t>(*batch);
+  param.seqDim = static_cast<int32_t>(*time);
+  n.SetOutput(0, n.b.Emit(mnn::OpType::ReverseSequence, Param(param), {n.b.Widen(x), counts}, {n.b.type(x), n.b.shape(x)}));
 }
 
 void NonMaxSuppression(NodeContext& n) {

@@ -56,6 +56,7 @@ void Flatten(NodeContext& n) {
 
 void Squeeze(NodeContext& n) {
   const Value x = n.Input(0);
+  if (n.HasInput(1) && !n.b.IsConstant(n.Input(1))) return n.SetOutput(0, n.b.SqueezeComputed(x, n.Input(1)));
   auto axes = n.AxesInputOrAttribute("axes", 1);
   if (!n.ok()) return;
   if (!axes) {
@@ -74,6 +75,7 @@ void Squeeze(NodeContext& n) {
 
 void Unsqueeze(NodeContext& n) {
   const Value x = n.Input(0);
+  if (n.HasInput(1) && !n.b.IsConstant(n.Input(1))) return n.SetOutput(0, n.b.UnsqueezeComputed(x, n.Input(1)));
   const auto axes = n.AxesInputOrAttribute("axes", 1);
   if (!n.ok()) return;
   n.SetOutput(0, n.b.Unsqueeze(x, axes.value_or(std::vector<int64_t>{})));
