@@ -29,36 +29,72 @@ bool IsComparison(BinaryKind op) {
   }
 }
 
-// Arithmetic on one element that may be a symbol.
-Dim CombineDims(BinaryKind op, Dim a, Dim b, SymbolTable* symbols) {
-  if (IsKnown(a) && IsKnown(b)) {
+// What is known of a comparison with a symbol: sizes are not negative.
+std::optional<bool> CompareDims(BinaryKind op, Dim a, Dim b, const SymbolTable& symbols) {
+  const bool equal = a == b;
+  if (!IsSymbol(a) && !IsSymbol(b)) {
     switch (op) {
-      case BinaryKind::ADD: return a + b;
-      case BinaryKind::SUB: return a >= b ? a - b : symbols->Fresh();
-      case BinaryKind::MUL: return b != 0 && a > std::numeric_limits<int32_t>::max() / b ? symbols->Fresh() : a * b;
-      case BinaryKind::REALDIV:
-      case BinaryKind::FLOORDIV: return b != 0 ? a / b : symbols->Fresh();
-      case BinaryKind::MAXIMUM: return std::max(a, b);
-      case BinaryKind::MINIMUM: return std::min(a, b);
-      default: return symbols->Fresh();
+      case BinaryKind::EQUAL: return equal;
+      case BinaryKind::NOTEQUAL: return !equal;
+      case BinaryKind::GREATER: return a > b;
+      case BinaryKind::GREATER_EQUAL: return a >= b;
+      case BinaryKind::LESS_EQUAL: return a <= b;
+      default: return std::nullopt;
     }
   }
-  if ((op == BinaryKind::ADD || op == BinaryKind::SUB) && b == 0) return a;
-  if (op == BinaryKind::ADD && a == 0) return b;
-  if ((op == BinaryKind::MUL || op == BinaryKind::REALDIV) && b == 1) return a;
-  if (op == BinaryKind::MUL && a == 1) return b;
-  return symbols->Fresh();
+  const bool above = symbols.IsSize(a) && !IsSymbol(b) && b < 0, below = symbols.IsSize(b) && !IsSymbol(a) && a < 0;
+  if (!equal && !above && !below) return std::nullopt;
+  switch (op) {
+    case BinaryKind::EQUAL: return equal;
+    case BinaryKind::NOTEQUAL: return !equal;
+    case BinaryKind::GREATER: return above;
+    case BinaryKind::GREATER_EQUAL: return above || equal;
+    case BinaryKind::LESS_EQUAL: return below || equal;
+    default: return std::nullopt;
+  }
+}
+
+// Arithmetic on one element that may be a symbol.
+Dim CombineDims(BinaryKind op, Dim a, Dim b, SymbolTable* symbols) {
+  switch (op) {
+    case BinaryKind::ADD: return symbols->Add(a, b);
+    case BinaryKind::SUB: return symbols->Sub(a, b);
+    case BinaryKind::MUL: return symbols->Mul(a, b);
+    case BinaryKind::REALDIV: return symbols->Div(a, b);
+    case BinaryKind::FLOORDIV: return symbols->IsSize(a) && symbols->IsSize(b) ? symbols->Div(a, b) : symbols->FreshNumber();
+    case BinaryKind::MAXIMUM: return symbols->Max(a, b);
+    case BinaryKind::MINIMUM: return symbols->Min(a, b);
+    default: return symbols->FreshNumber();
+  }
 }
 
 std::optional<std::vector<Dim>> CombineElements(BinaryKind op, const std::optional<std::vector<Dim>>& a,
                                                 const std::optional<std::vector<Dim>>& b, SymbolTable* symbols) {
-  if (!a || !b || IsComparison(op)) return std::nullopt;
+  if (!a || !b) return std::nullopt;
   if (a->size() != b->size() && a->size() != 1 && b->size() != 1) return std::nullopt;
   std::vector<Dim> out(std::max(a->size(), b->size()));
   if (a->empty() || b->empty()) out.clear();
   for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = CombineDims(op, (*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i], symbols);
+    const Dim x = (*a)[a->size() == 1 ? 0 : i], y = (*b)[b->size() == 1 ? 0 : i];
+    if (IsComparison(op)) {
+      const std::optional<bool> result = CompareDims(op, x, y, *symbols);
+      if (!result) return std::nullopt;
+      out[i] = *result;
+    } else {
+      out[i] = CombineDims(op, x, y, symbols);
+    }
   }
+  return out;
+}
+
+// Elements of a selection whose condition is known.
+std::optional<std::vector<Dim>> SelectElements(const std::optional<std::vector<Dim>>& condition,
+                                               const std::optional<std::vector<Dim>>& a,
+                                               const std::optional<std::vector<Dim>>& b) {
+  if (!condition || !a || !b || condition->empty() || a->empty() || b->empty() || !HasNumbersOnly(*condition)) return std::nullopt;
+  std::vector<Dim> out(std::max({condition->size(), a->size(), b->size()}));
+  const auto at = [](const std::vector<Dim>& list, size_t i) { return list[list.size() == 1 ? 0 : i]; };
+  for (size_t i = 0; i < out.size(); ++i) out[i] = at(*condition, i) != 0 ? at(*a, i) : at(*b, i);
   return out;
 }
 
@@ -84,9 +120,11 @@ Value GraphBuilder::Binary(BinaryKind op, Value a, Value b) {
   if (IsConstant(a) && IsConstant(b)) {
     if (auto folded = fold::Binary(op, *constant(a), *constant(b), type)) return MakeConstant(std::move(*folded));
   }
+  // The runtime has no NOTEQUAL of floats.
+  if (op == BinaryKind::NOTEQUAL && IsFloat(info(a).type)) return LogicalNot(Equal(a, b));
   std::optional<std::vector<Dim>> elements;
   if (!IsFloat(type)) elements = CombineElements(op, Elements(a), Elements(b), symbols_);
-  if (elements && shape && shape->size() <= 1 && IsStatic(*elements)) {
+  if (elements && shape && shape->size() <= 1 && HasNumbersOnly(*elements)) {
     return Ints(*elements, shape->empty() ? std::vector<int64_t>{} : std::vector<int64_t>{static_cast<int64_t>(elements->size())}, type);
   }
   // Where both operands are broadcast, float comparisons look at bit patterns, too.
@@ -180,10 +218,17 @@ Value GraphBuilder::Select(Value condition, Value a, Value b) {
     }
   }
   const ElementType type = info(a).type;
+  std::optional<std::vector<Dim>> elements;
+  if (!IsFloat(type) && out && out->size() <= 1) elements = SelectElements(Elements(condition), Elements(a), Elements(b));
+  if (elements && HasNumbersOnly(*elements)) {
+    return Ints(*elements, out->empty() ? std::vector<int64_t>{} : std::vector<int64_t>{static_cast<int64_t>(elements->size())}, type);
+  }
   condition = Widen(condition);
   a = Widen(a);
   b = Widen(b);
-  return Emit(mnn::OpType::Select, {}, {condition, a, b}, {type, std::move(out)});
+  const Value v = Emit(mnn::OpType::Select, {}, {condition, a, b}, {type, std::move(out)});
+  if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
+  return v;
 }
 
 Value GraphBuilder::RoundHalfEven(Value a) {

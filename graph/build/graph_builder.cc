@@ -137,23 +137,26 @@ std::optional<std::vector<Dim>> GraphBuilder::Elements(Value v) const {
     return std::nullopt;
   }
   std::vector<int64_t> ints = i.constant->Ints();
-  // Negative constants cannot be told from symbols; they are no sizes, so nothing is lost.
-  for (int64_t x : ints) {
-    if (x < 0) return std::nullopt;
-  }
+  if (!HasNumbersOnly(ints)) return std::nullopt;  // numbers so far below zero mean symbols
   return ints;
 }
 
-std::string GraphBuilder::UniqueName(std::string_view base) {
-  std::string name(base);
-  for (size_t n = 2; names_.contains(name) || name.empty(); ++n) name = fmt::format("{}__{}", base, n);
-  return name;
+void GraphBuilder::AssumeRank(Value v, size_t rank) {
+  if (!v.valid() || HasRank(v) || !ok()) return;
+  Shape shape(rank);
+  for (Dim& d : shape) d = symbols_->Fresh();
+  Mutable(v).shape = std::move(shape);
 }
 
-int GraphBuilder::AddTensor(const std::string& name) {
-  names_.insert(name);
-  graph_->tensors.push_back(name);
-  return static_cast<int>(graph_->tensors.size() - 1);
+bool GraphBuilder::IsNonNegative(Value v) const {
+  if (!v.valid()) return false;
+  const ValueInfo& i = info(v);
+  if (i.non_negative || IsUnsigned(i.type)) return true;
+  const auto all = [](const std::vector<int64_t>& list, auto test) { return std::all_of(list.begin(), list.end(), test); };
+  if (i.elements) return all(*i.elements, [&](Dim d) { return symbols_->IsSize(d); });
+  if (i.constant == nullptr || IsFloat(i.type)) return false;
+  const auto ints = ConstantInts(v);
+  return ints && all(*ints, [](int64_t x) { return x >= 0; });
 }
 
 Value GraphBuilder::NewValue(ValueInfo info) {
@@ -161,12 +164,12 @@ Value GraphBuilder::NewValue(ValueInfo info) {
   return Value{static_cast<int>(values_.size() - 1)};
 }
 
-Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shape> shape) {
+Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shape> shape, ElementType stored) {
   if (names_.contains(name)) return Fail(InvalidInput("two inputs are named '{}'", name));
   ValueInfo info;
   info.name = name;
   info.type = type;
-  info.stored = StoredType(type);
+  info.stored = stored == ElementType::kUnknown ? StoredType(type) : stored;
   info.tensor = AddTensor(name);
   Op op;
   op.name = name;
@@ -186,7 +189,7 @@ Value GraphBuilder::Input(std::string name, ElementType type, std::optional<Shap
   }
   op.main = Param(std::move(input));
   op.outputs = {info.tensor};
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   info.shape = std::move(shape);
   source_named_.insert(info.tensor);
   return NewValue(std::move(info));
@@ -200,6 +203,21 @@ Value GraphBuilder::MakeConstant(Constant constant, std::string name) {
   info.stored = StoredType(constant.type);
   info.shape = Shape(constant.shape.begin(), constant.shape.end());
   info.constant = std::make_shared<const Constant>(std::move(constant));
+  return NewValue(std::move(info));
+}
+
+Value GraphBuilder::MakeSequence(std::vector<Value> items, ElementType type) {
+  ValueInfo info;
+  info.kind = ValueKind::kSequence;
+  info.items = std::move(items);
+  info.type = type;
+  return NewValue(std::move(info));
+}
+
+Value GraphBuilder::MakeNothing(ElementType type) {
+  ValueInfo info;
+  info.kind = ValueKind::kNothing;
+  info.type = type;
   return NewValue(std::move(info));
 }
 
@@ -218,13 +236,25 @@ Value GraphBuilder::IntList(std::vector<int64_t> values) {
 
 int GraphBuilder::Tensor(Value v) {
   if (!v.valid()) return -1;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
-  if (info.tensor >= 0) return info.tensor;
+  if (const int made = info(v).tensor; made >= 0) return made;
+  if (info(v).kind != ValueKind::kTensor) {
+    Fail(Unsupported("'{}' is a {}, which must be resolved while the model is converted", info(v).name,
+                     IsSequence(v) ? "sequence" : "optional without a value"));
+    return -1;
+  }
+  if (const Constant* c = constant(v); c != nullptr && c->base != nullptr && c->count() > static_cast<uint64_t>(kMaxStoredBroadcast)) {
+    const bool wide = info(v).stored == ElementType::kInt32;
+    const Value base = wide ? Widen(MakeConstant(*c->base)) : MakeConstant(*c->base), shape = Ints(c->shape, {static_cast<int64_t>(c->shape.size())}, ElementType::kInt32);
+    const Value spread = Emit(mnn::OpType::BroadcastTo, {}, {base, shape}, {info(v).type, info(v).shape, info(v).stored});
+    if (!spread.valid()) return -1;
+    return Mutable(v).tensor = info(spread).tensor;
+  }
+  ValueInfo& info = Mutable(v);
   info.name = UniqueName(info.name.empty() ? fmt::format("{}/const_{}", prefix_, next_name_++) : info.name);
   info.tensor = AddTensor(info.name);
   Op op = ConstOp(info);
   op.outputs = {info.tensor};
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   return info.tensor;
 }
 
@@ -251,6 +281,7 @@ std::vector<Value> GraphBuilder::EmitMulti(mnn::OpType type, mnn::OpParameterUni
     }
     op.inputs.push_back(Tensor(v));
   }
+  if (!ok()) return values;
   for (OutputSpec& spec : outputs) {
     ValueInfo info;
     info.name = UniqueName(fmt::format("{}/{}_{}", prefix_, mnn::EnumNameOpType(type), next_name_++));
@@ -264,51 +295,13 @@ std::vector<Value> GraphBuilder::EmitMulti(mnn::OpType type, mnn::OpParameterUni
     values.push_back(NewValue(std::move(info)));
   }
   op.name = values.empty() ? "" : info(values[0]).name;
-  graph_->ops.push_back(std::move(op));
+  AddOp(std::move(op));
   return values;
-}
-
-void GraphBuilder::SetNamePrefix(std::string prefix) {
-  prefix_ = std::move(prefix);
-  next_name_ = 0;
-}
-
-void GraphBuilder::Rename(Value v, const std::string& name) {
-  if (!v.valid() || name.empty()) return;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
-  if (info.tensor < 0) {  // a constant that no op reads yet
-    if (info.name.empty()) info.name = name;
-    return;
-  }
-  if (source_named_.contains(info.tensor) || names_.contains(name)) return;  // an alias; the first name stays
-  source_named_.insert(info.tensor);
-  std::string& tensor_name = graph_->tensors[static_cast<size_t>(info.tensor)];
-  names_.erase(tensor_name);
-  names_.insert(name);
-  // The producer is among the last ops: it was appended while this node was converted.
-  for (auto op = graph_->ops.rbegin(); op != graph_->ops.rend(); ++op) {
-    if (std::find(op->outputs.begin(), op->outputs.end(), info.tensor) == op->outputs.end()) continue;
-    if (op->outputs[0] == info.tensor && op->name == tensor_name) op->name = name;
-    break;
-  }
-  tensor_name = name;
-  info.name = name;
-}
-
-Value GraphBuilder::NameOutput(Value v, const std::string& name) {
-  if (!v.valid()) return v;
-  if (info(v).tensor < 0 && !names_.contains(name)) values_[static_cast<size_t>(v.id)].name = name;
-  if (graph_->tensors[static_cast<size_t>(Tensor(v))] == name) return v;
-  if (names_.contains(name)) return Fail(InvalidInput("output '{}' has the name of another tensor", name));
-  const ValueInfo copy = info(v);
-  const Value out = Emit(mnn::OpType::Identity, {}, {v}, {copy.type, copy.shape, copy.stored});
-  Rename(out, name);
-  return out;
 }
 
 Value GraphBuilder::Opaque(Value v, std::optional<Shape> shape) {
   if (!v.valid()) return v;
-  ValueInfo& info = values_[static_cast<size_t>(v.id)];
+  ValueInfo& info = Mutable(v);
   info.shape = std::move(shape);
   info.elements.reset();
   return v;
@@ -319,25 +312,6 @@ void GraphBuilder::RecordShapes() {
   for (const ValueInfo& info : values_) {
     if (info.tensor >= 0 && info.shape) graph_->shapes[static_cast<size_t>(info.tensor)] = info.shape;
   }
-}
-
-Value GraphBuilder::Capture(Value outer) {
-  if (!outer.valid() || parent_ == nullptr) return {};
-  for (const auto& [from, to] : captures_) {
-    if (from == outer) return to;
-  }
-  const ValueInfo info = parent_->info(outer);
-  if (info.constant != nullptr) return MakeConstant(*info.constant, UniqueName(info.name));
-  ValueInfo inner = info;
-  inner.name = UniqueName(info.name);
-  inner.tensor = -1;
-  const Value in = Input(inner.name, inner.type, inner.shape);
-  if (in.valid()) {
-    values_[static_cast<size_t>(in.id)].stored = inner.stored;
-    values_[static_cast<size_t>(in.id)].elements = inner.elements;
-    captures_.emplace_back(outer, in);
-  }
-  return in;
 }
 
 }  // namespace quantpress::graph

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -44,6 +45,9 @@ struct BuildOptions {
   int shared_weight_limit = 4;         // layers that may each hold a copy of one constant
 };
 
+// Broadcast constants up to this many elements are written out; larger ones are broadcast by the runtime.
+inline constexpr int64_t kMaxStoredBroadcast = int64_t{1} << 16;
+
 class GraphBuilder {
  public:
   // Ops go to `graph`. `parent` is the builder of the enclosing graph, or null. All outlive the builder.
@@ -69,18 +73,30 @@ class GraphBuilder {
   // Elements of a constant of at most 1 << 24 elements; nullopt otherwise.
   std::optional<std::vector<int64_t>> ConstantInts(Value v) const;
   std::optional<std::vector<float>> ConstantFloats(Value v) const;
-  // Elements of a shape-like tensor, known or symbols (also of constants); nullopt if nothing is known.
+  // Gives a value of unknown rank a shape of unknown sizes: for operators that take that rank only.
+  void AssumeRank(Value v, size_t rank);
+  // True if no element can be negative (integers).
+  bool IsNonNegative(Value v) const;
+  void MarkNonNegative(Value v) { if (v.valid()) Mutable(v).non_negative = true; }
+  // Elements of a shape-like tensor, numbers or symbols (also of constants); nullopt if nothing is known.
   std::optional<std::vector<Dim>> Elements(Value v) const;
   SymbolTable* symbols() { return symbols_; }
 
   // ---- making values
-  Value Input(std::string name, ElementType type, std::optional<Shape> shape);
+  // `stored`: how the runtime holds it; kUnknown: StoredType(type).
+  Value Input(std::string name, ElementType type, std::optional<Shape> shape, ElementType stored = ElementType::kUnknown);
   Value MakeConstant(Constant constant, std::string name = "");
   Value Floats(std::vector<float> values, std::vector<int64_t> shape);
   Value Ints(std::vector<int64_t> values, std::vector<int64_t> shape, ElementType type = ElementType::kInt64);
   Value ScalarFloat(float value) { return Floats({value}, {}); }
   Value ScalarInt(int64_t value, ElementType type = ElementType::kInt64) { return Ints({value}, {}, type); }
   Value IntList(std::vector<int64_t> values);  // rank 1
+  Value EmptyConstant(ElementType type, Shape shape);  // precondition: no elements
+  // Known at conversion time only. A sequence of tensors of one type, and the absent value of an optional.
+  Value MakeSequence(std::vector<Value> items, ElementType type);
+  Value MakeNothing(ElementType type);
+  bool IsSequence(Value v) const { return v.valid() && info(v).kind == ValueKind::kSequence; }
+  bool IsNothing(Value v) const { return v.valid() && info(v).kind == ValueKind::kNothing; }
 
   // Appends an op. Inputs that are constants become Const ops. The op gets the name of its first output.
   Value Emit(mnn::OpType type, mnn::OpParameterUnion main, std::vector<Value> inputs, OutputSpec output,
@@ -90,8 +106,8 @@ class GraphBuilder {
   // The op that Emit appended last (to set rare fields).
   Op& last_op() { return graph_->ops.back(); }
 
-  // Gives a value the name that the source model has for it. If the value has such a name already (or is an input), an Identity is
-  // added where the graph needs the second name as an output: see NameOutput.
+  // Gives a value the name that the source model has for it. If the value has such a name already (or is an input), an
+  // Identity is added where the graph needs the second name as an output: see NameOutput.
   void Rename(Value v, const std::string& name);
   // A value that is produced by an op of this graph under exactly `name`: for graph outputs.
   Value NameOutput(Value v, const std::string& name);
@@ -111,6 +127,8 @@ class GraphBuilder {
   Graph* graph() { return graph_; }
   // The value of this graph that stands for `outer`, a value of the parent: constants are copied, others become inputs.
   Value Capture(Value outer);
+  // The same for a value of `owner`, a builder further out.
+  Value CaptureFrom(GraphBuilder* owner, Value outer);
   // Values of the parent that were captured, in order of first use, with the input that stands for each.
   const std::vector<std::pair<Value, Value>>& captures() const { return captures_; }
 
@@ -150,15 +168,19 @@ class GraphBuilder {
   // Float constant scalar of the type of `like`.
   Value ScalarLike(double value, Value like);
 
-  // ---- shape and layout (build/shape_ops.cc, build/index_ops.cc)
+  // ---- shape and layout (build/shape_ops.cc, build/join_ops.cc, build/index_ops.cc, build/gather_ops.cc)
   Value ShapeOf(Value x);                                   // int64 [rank]
   Value DimOf(Value x, size_t axis);                        // int64 scalar
+  Value SizeOf(Value x);                                    // int64 scalar: number of elements
   Value Reshape(Value x, Value shape, bool allow_zero = false);
   Value ReshapeTo(Value x, std::vector<int64_t> dims);      // at most one -1; 0 copies the dimension
   // To a shape with symbols that are dimensions of x: uses 0 and -1 where possible, else computes the shape.
   Value ReshapeLike(Value x, const Shape& target, Value shape_source);
   Value Squeeze(Value x, std::vector<int64_t> axes);
   Value Unsqueeze(Value x, std::vector<int64_t> axes);
+  // Axes that a run computes. The rank is known if the number of axes is.
+  Value SqueezeComputed(Value x, Value axes);
+  Value UnsqueezeComputed(Value x, Value axes);
   Value Transpose(Value x, std::vector<int64_t> perm);
   Value Concat(std::vector<Value> parts, int64_t axis);
   // Constant bounds, one entry per listed axis, ONNX semantics (negative counts from the end, clamped).
@@ -172,8 +194,27 @@ class GraphBuilder {
   std::vector<Value> Split(Value x, int64_t axis, std::vector<int64_t> sizes);
   Value Fill(Value shape, Value scalar);
   Value Range(Value start, Value limit, Value delta);
-  // ONNX order of pads (all begins, then all ends), mode of PadParam.
+  // ONNX order of pads (all begins, then all ends), mode of PadParam. Negative pads cut.
   Value Pad(Value x, std::vector<int64_t> pads, mnn::PadValueMode mode, Value value = {});
+  // The same with pads that a run computes, for `axes` only (rank 1: begins, then ends).
+  Value PadDynamic(Value x, Value pads, const std::vector<int64_t>& axes, mnn::PadValueMode mode, Value value = {});
+  // As if the tensor repeated endlessly, along the given axes; pads (rank 1: begins, then ends) may be computed.
+  Value PadWrap(Value x, Value pads, const std::vector<int64_t>& axes);
+  // Elements of `x` along `axis` at constant positions: any rearrangement along one axis.
+  Value GatherAt(Value x, std::vector<int64_t> positions, size_t axis);
+  // Indices may be negative in all of these.
+  Value GatherElements(Value x, Value indices, int64_t axis);
+  Value GatherND(Value x, Value indices, int64_t batch_dims = 0);
+  enum class Reduction { kNone, kAdd, kMul, kMin, kMax };
+  Value ScatterElements(Value x, Value indices, Value updates, int64_t axis, Reduction reduction = Reduction::kNone);
+  Value ScatterND(Value x, Value indices, Value updates, Reduction reduction = Reduction::kNone);
+  Value NonZero(Value x);  // int64 [count, rank], unlike ONNX's transposed form
+  Value Reverse(Value x, int64_t axis);
+  struct TopKResult {
+    Value values, indices;
+  };
+  // `stable`: equal values keep their order, where that costs little.
+  TopKResult TopK(Value x, Value k, int64_t axis, bool largest, bool stable);
 
   // ---- reductions and matrices (build/reduce_ops.cc, build/matrix_ops.cc)
   Value Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims);  // empty axes: all
@@ -192,9 +233,22 @@ class GraphBuilder {
   Value Conv2D(Value x, Value weight, Value bias, const Window2D& window, int64_t group);
 
  private:
+  // Reshape by `dims` (0 copies, one -1) or, if valid, by the shape in `shape_source`; the result has shape `out`.
+  Value EmitReshape(Value x, const std::vector<int64_t>& dims, Value shape_source, Shape out);
+  // The shape that `dims` (numbers and symbols; -1 and perhaps 0 have a meaning) give. nullopt after an error.
+  std::optional<Shape> ResolveReshape(const std::optional<Shape>& from, const std::vector<Dim>& dims, bool copy_zero);
+  Value NormalizeIndices(Value indices, Value x, size_t axis);
+  Value NormalizeTuples(Value indices, Value x, size_t first);
+  Value ScatterExtreme(Value x, Value indices, Value updates, size_t axis, Reduction reduction);
+  Value EmitPad(Value x, Value interleaved, Shape out, mnn::PadValueMode mode, Value value);
+  // An error if a static shape has more elements than the runtime can hold.
+  static Status CheckSize(const std::optional<Shape>& shape);
+  ValueInfo& Mutable(Value v) { return values_[static_cast<size_t>(v.id)]; }
   Value NewValue(ValueInfo info);
-  std::string UniqueName(std::string_view base);
+  std::string UniqueName(const std::string& base);
   int AddTensor(const std::string& name);
+  void AddOp(Op op);
+  void SetTensorName(int tensor, const std::string& name);
 
   Graph* graph_;
   SymbolTable* symbols_;
@@ -202,8 +256,11 @@ class GraphBuilder {
   GraphBuilder* parent_;
   Status status_;
   std::vector<ValueInfo> values_;
-  std::unordered_set<std::string> names_;
-  std::unordered_set<int> source_named_;  // tensors that carry a name of the source model
+  std::unordered_map<std::string, int> names_;            // tensor of each name
+  std::unordered_map<std::string, size_t> next_suffix_;   // of names that were wanted twice
+  std::unordered_set<int> source_named_;                  // tensors that carry a name of the source model
+  std::vector<int> producer_;                             // op that makes each tensor, by tensor index
+  std::map<int, Value> captured_;                         // by id of the outer value
   std::vector<std::pair<Value, Value>> captures_;
   std::string prefix_;
   size_t next_name_ = 0;

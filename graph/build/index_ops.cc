@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "graph/build/graph_builder.h"
@@ -25,6 +26,24 @@ AxisRange ResolveRange(int64_t start, int64_t end, int64_t step, int64_t size) {
   const int64_t span = step > 0 ? last - first : first - last;
   const int64_t width = step > 0 ? step : -step;
   return {first, span > 0 ? (span - 1) / width + 1 : 0};
+}
+
+// Elements of a slice with step 1 along an axis of which something may be known only as a symbol. Bounds that a run
+// computes are taken to lie inside the axis, as they do in exported models: a bound outside would make the model fail.
+Dim SliceLength(SymbolTable* symbols, Dim size, std::optional<Dim> start, std::optional<Dim> end) {
+  const auto position = [&](std::optional<Dim> bound) -> std::optional<Dim> {
+    if (!bound) return std::nullopt;
+    if (IsSymbol(*bound)) return symbols->IsSize(*bound) ? bound : std::nullopt;
+    if (*bound >= kFar) return size;
+    if (*bound < 0) return *bound <= -kFar ? 0 : symbols->Add(size, *bound);
+    return symbols->Min(*bound, size);
+  };
+  // A start that is a number is taken to lie inside.
+  const bool number = start && !IsSymbol(*start) && *start >= 0 && *start < kFar && IsSymbol(size);
+  const std::optional<Dim> first = number ? start : position(start), last = position(end);
+  if (!first || !last) return symbols->Fresh();
+  const Dim length = symbols->Sub(*last, *first);
+  return IsSymbol(length) ? length : std::max<Dim>(length, 0);
 }
 
 }  // namespace
@@ -63,8 +82,7 @@ Value GraphBuilder::Slice(Value x, std::vector<int64_t> starts, std::vector<int6
       ends[i] = end >= 0 ? end : -kFar;
     } else {
       const bool whole = steps[i] == 1 && starts[i] == 0 && ends[i] >= kFar;
-      if (!whole) out[*a] = symbols_->Fresh();
-      // A fixed number of elements from one end is known if the axis is long enough, which a run decides.
+      if (!whole) out[*a] = steps[i] == 1 ? SliceLength(symbols_, size, starts[i], ends[i]) : symbols_->Fresh();
       identity = identity && whole;
       starts[i] = std::clamp(starts[i], -kFar, kFar);
       ends[i] = std::clamp(ends[i], -kFar, kFar);
@@ -85,14 +103,15 @@ Value GraphBuilder::Slice(Value x, std::vector<int64_t> starts, std::vector<int6
     for (int64_t k = 0; k < ranges[0].count; ++k) {
       elements->push_back((*from.elements)[static_cast<size_t>(ranges[0].start + k * all_steps[0])]);
     }
-    if (IsStatic(*elements)) return Ints(*elements, {static_cast<int64_t>(elements->size())}, from.type);
+    if (HasNumbersOnly(*elements)) return Ints(*elements, {static_cast<int64_t>(elements->size())}, from.type);
   }
   mnn::StridedSliceParamT param;
   param.fromType = 1;
   const Value v = Emit(mnn::OpType::StridedSlice, Param(param),
                        {x, IntList(starts), IntList(ends), IntList(axes), IntList(steps)},
                        {from.type, std::move(out), from.stored});
-  if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
+  if (v.valid()) Mutable(v).elements = std::move(elements);
+  if (v.valid()) Mutable(v).non_negative = from.non_negative;
   return v;
 }
 
@@ -100,6 +119,7 @@ Value GraphBuilder::SliceDynamic(Value x, Value starts, Value ends, Value axes, 
   if (!x.valid() || !starts.valid() || !ends.valid() || !ok()) return {};
   const auto s = ConstantInts(starts), e = ConstantInts(ends);
   auto a = ConstantInts(axes), t = ConstantInts(steps);
+  if (HasRank(x) && *shape(x) == Shape{}) return x;
   if (!axes.valid() && HasRank(starts) && shape(starts)->size() == 1 && IsKnown((*shape(starts))[0])) {
     a.emplace();
     for (int64_t i = 0; i < (*shape(starts))[0]; ++i) a->push_back(i);
@@ -110,10 +130,14 @@ Value GraphBuilder::SliceDynamic(Value x, Value starts, Value ends, Value axes, 
   std::optional<Shape> out = shape(x);
   if (out) {
     if (a) {
-      for (int64_t axis : *a) {
-        const auto n = NormalizeAxis(axis, out->size());
-        if (!n) return Fail(InvalidInput("slice axis {} lies outside rank {}", axis, out->size()));
-        (*out)[*n] = symbols_->Fresh();
+      const auto first = Elements(starts), last = Elements(ends);
+      for (size_t i = 0; i < a->size(); ++i) {
+        const auto n = NormalizeAxis((*a)[i], out->size());
+        if (!n) return Fail(InvalidInput("slice axis {} lies outside rank {}", (*a)[i], out->size()));
+        Dim& d = (*out)[*n];
+        const auto bound = [&](const auto& list) { return list && i < list->size() ? std::optional<Dim>((*list)[i]) : std::nullopt; };
+        const bool forward = !steps.valid() || (t && i < t->size() && (*t)[i] == 1);
+        d = forward ? SliceLength(symbols_, d, bound(first), bound(last)) : symbols_->Fresh();
       }
     } else {
       for (Dim& d : *out) d = symbols_->Fresh();
@@ -138,61 +162,6 @@ Value GraphBuilder::SliceDynamic(Value x, Value starts, Value ends, Value axes, 
   }
   const ValueInfo from = info(x);
   return Emit(mnn::OpType::StridedSlice, Param(param), std::move(inputs), {from.type, std::move(out), from.stored});
-}
-
-Value GraphBuilder::Gather(Value x, Value indices, int64_t axis) {
-  if (!x.valid() || !indices.valid() || !ok()) return {};
-  const size_t rank = Rank(x);
-  if (!ok()) return {};
-  const ValueInfo from = info(x);
-  const auto a = NormalizeAxis(axis, rank);
-  if (!a) return Fail(InvalidInput("gather axis {} lies outside a tensor of rank {}", axis, rank));
-  const Dim size = (*from.shape)[*a];
-  std::optional<Shape> out;
-  if (HasRank(indices)) {
-    out = Shape(from.shape->begin(), from.shape->begin() + static_cast<int64_t>(*a));
-    out->insert(out->end(), shape(indices)->begin(), shape(indices)->end());
-    out->insert(out->end(), from.shape->begin() + static_cast<int64_t>(*a) + 1, from.shape->end());
-  }
-  if (from.constant && IsConstant(indices)) {
-    if (auto folded = fold::Gather(*from.constant, *constant(indices), *a)) return MakeConstant(std::move(*folded));
-  }
-  std::optional<std::vector<Dim>> elements;
-  bool wrap = true;
-  if (const auto ints = ConstantInts(indices)) {
-    std::vector<int64_t> where = *ints;
-    bool negative = false;
-    for (int64_t& i : where) {
-      if (i < 0) negative = true;
-      if (i < 0 && IsKnown(size)) i += size;
-      if (IsKnown(size) && (i < 0 || i >= size)) {
-        return Fail(InvalidInput("a gather index lies outside an axis of {} elements", size));
-      }
-    }
-    if (from.elements && rank == 1) {
-      elements.emplace();
-      for (int64_t i : where) {
-        if (i < 0) i += static_cast<int64_t>(from.elements->size());
-        if (i < 0 || i >= static_cast<int64_t>(from.elements->size())) return Fail(InvalidInput("a gather index lies outside the tensor"));
-        elements->push_back((*from.elements)[static_cast<size_t>(i)]);
-      }
-      if (IsStatic(*elements) && shape(indices)->size() <= 1) return Ints(*elements, constant(indices)->shape, from.type);
-    }
-    if (!negative || IsKnown(size)) {
-      indices = Ints(where, constant(indices)->shape, ElementType::kInt32);
-      wrap = false;
-    }
-  }
-  indices = Widen(indices);
-  if (wrap) {
-    // MOD of int32 has the sign of the divisor, so that -1 becomes size - 1.
-    const Value length = IsKnown(size) ? ScalarInt(size, ElementType::kInt32) : Cast(DimOf(x, *a), ElementType::kInt32);
-    indices = Binary(mnn::BinaryOpOperation::MOD, Cast(indices, ElementType::kInt32), length);
-  }
-  const Value v = Emit(mnn::OpType::GatherV2, {}, {x, indices, ScalarInt(static_cast<int64_t>(*a), ElementType::kInt32)},
-                       {from.type, std::move(out), from.stored});
-  if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
-  return v;
 }
 
 std::vector<Value> GraphBuilder::Split(Value x, int64_t axis, std::vector<int64_t> sizes) {
@@ -240,56 +209,49 @@ std::vector<Value> GraphBuilder::Split(Value x, int64_t axis, std::vector<int64_
 
 Value GraphBuilder::Range(Value start, Value limit, Value delta) {
   if (!start.valid() || !limit.valid() || !delta.valid() || !ok()) return {};
+  for (Value* v : {&start, &limit, &delta}) {
+    if (HasRank(*v) && shape(*v)->size() == 1) *v = Squeeze(*v, {0});
+  }
   const ElementType type = info(start).type;
-  const auto s = ConstantInts(start), l = ConstantInts(limit), d = ConstantInts(delta);
-  if (!IsFloat(type) && s && l && d && s->size() == 1 && l->size() == 1 && d->size() == 1 && (*d)[0] != 0) {
-    const int64_t step = (*d)[0], span = step > 0 ? (*l)[0] - (*s)[0] : (*s)[0] - (*l)[0];
-    const int64_t width = step > 0 ? step : -step;
-    const int64_t n = span > 0 ? (span - 1) / width + 1 : 0;
-    if (n <= static_cast<int64_t>(fold::kMaxEagerElements)) {
-      std::vector<int64_t> values(static_cast<size_t>(n));
-      for (int64_t i = 0; i < n; ++i) values[static_cast<size_t>(i)] = (*s)[0] + i * step;
-      return Ints(std::move(values), {n}, type);
+  const auto one = [](const auto& list) { return list && list->size() == 1; };
+  if (IsFloat(type)) {
+    const auto s = ConstantFloats(start), l = ConstantFloats(limit), d = ConstantFloats(delta);
+    if (one(s) && one(l) && one(d)) {
+      const double count = std::ceil((static_cast<double>((*l)[0]) - (*s)[0]) / (*d)[0]);
+      if (!(count <= static_cast<double>(fold::kMaxEagerElements))) return Fail(InvalidInput("a range of {} numbers", count));
+      std::vector<float> values(static_cast<size_t>(std::max(count, 0.0)));
+      for (size_t i = 0; i < values.size(); ++i) values[i] = (*s)[0] + static_cast<float>(i) * (*d)[0];
+      const auto n = static_cast<int64_t>(values.size());
+      return Floats(std::move(values), {n});
     }
+    return Emit(mnn::OpType::Range, Param(mnn::RangeT{}), {start, limit, delta}, {type, Shape{symbols_->Fresh()}});
   }
+  const auto s = Elements(start), l = Elements(limit), d = Elements(delta);
   Dim size = symbols_->Fresh();
-  if (s && d && s->size() == 1 && d->size() == 1 && (*s)[0] == 0 && (*d)[0] == 1) {
-    if (const auto e = Elements(limit); e && e->size() == 1) size = (*e)[0];
-  }
-  return Emit(mnn::OpType::Range, Param(mnn::RangeT{}), {Widen(start), Widen(limit), Widen(delta)}, {type, Shape{size}});
-}
-
-Value GraphBuilder::Pad(Value x, std::vector<int64_t> pads, mnn::PadValueMode mode, Value value) {
-  const size_t rank = Rank(x);
-  if (!x.valid() || !ok()) return {};
-  if (pads.size() != 2 * rank) return Fail(InvalidInput("{} pads for a tensor of rank {}; expected {}", pads.size(), rank, 2 * rank));
-  // Negative pads cut.
-  std::vector<int64_t> starts, ends, axes, interleaved;
-  bool any = false;
-  for (size_t i = 0; i < rank; ++i) {
-    const int64_t before = pads[i], after = pads[i + rank];
-    if (before < 0 || after < 0) {
-      starts.push_back(before < 0 ? -before : 0);
-      ends.push_back(after < 0 ? after : kFar);
-      axes.push_back(static_cast<int64_t>(i));
+  bool non_negative = false;
+  if (one(d) && !IsSymbol((*d)[0])) {
+    const int64_t step = (*d)[0];
+    if (step == 0) return Fail(InvalidInput("a range with step 0"));
+    if (one(s) && one(l)) {
+      const Dim span = step > 0 ? symbols_->Sub((*l)[0], (*s)[0]) : symbols_->Sub((*s)[0], (*l)[0]);
+      const int64_t width = step > 0 ? step : -step;
+      if (!IsSymbol(span)) {
+        const int64_t n = span > 0 ? (span - 1) / width + 1 : 0;
+        if (!IsSymbol((*s)[0]) && n <= static_cast<int64_t>(fold::kMaxEagerElements)) {
+          std::vector<int64_t> values(static_cast<size_t>(n));
+          for (int64_t i = 0; i < n; ++i) values[static_cast<size_t>(i)] = (*s)[0] + i * step;
+          return Ints(std::move(values), {n}, type);
+        }
+        size = n;
+      } else if (width == 1) {
+        size = span;
+      }
     }
-    interleaved.push_back(std::max<int64_t>(before, 0));
-    interleaved.push_back(std::max<int64_t>(after, 0));
-    any = any || before > 0 || after > 0;
+    non_negative = step > 0 && one(s) && symbols_->IsSize((*s)[0]);
   }
-  if (!axes.empty()) x = Slice(x, starts, ends, axes);
-  if (!any || !x.valid()) return x;
-  const ValueInfo from = info(x);
-  Shape out = *from.shape;
-  for (size_t i = 0; i < rank; ++i) {
-    const int64_t extra = interleaved[2 * i] + interleaved[2 * i + 1];
-    if (extra > 0) out[i] = IsKnown(out[i]) ? out[i] + extra : symbols_->Fresh();
-  }
-  mnn::PadParamT param;
-  param.mode = mode;
-  std::vector<Value> inputs = {x, Ints(interleaved, {static_cast<int64_t>(interleaved.size())}, ElementType::kInt32)};
-  if (value.valid()) inputs.push_back(value);
-  return Emit(mnn::OpType::Padding, Param(param), std::move(inputs), {from.type, out, from.stored});
+  const Value v = Emit(mnn::OpType::Range, Param(mnn::RangeT{}), {Widen(start), Widen(limit), Widen(delta)}, {type, Shape{size}});
+  if (v.valid()) Mutable(v).non_negative = non_negative;
+  return v;
 }
 
 }  // namespace quantpress::graph

@@ -66,9 +66,9 @@ Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> 
   }
   std::optional<std::vector<Dim>> elements;
   if (op == mnn::ReductionType::PROD && rank == 1 && from.elements) {
-    const auto count = ElementCount(*from.elements);
-    elements = std::vector<Dim>{count ? *count : symbols_->Fresh()};
-    if (count) return Ints({*count}, keep_dims ? std::vector<int64_t>{1} : std::vector<int64_t>{}, from.type);
+    const Dim count = symbols_->Product(*from.elements);
+    elements = std::vector<Dim>{count};
+    if (!IsSymbol(count)) return Ints({count}, keep_dims ? std::vector<int64_t>{1} : std::vector<int64_t>{}, from.type);
   }
   const Value v = Emit(mnn::OpType::Reduction, Param(std::move(param)), {Widen(x)}, {from.type, out});
   if (v.valid()) values_[static_cast<size_t>(v.id)].elements = std::move(elements);

@@ -24,13 +24,6 @@ std::string ShapeText(const std::optional<Shape>& shape) {
   return text + "]";
 }
 
-Dim SymbolTable::Named(std::string_view name) {
-  if (name.empty()) return Fresh();
-  auto it = named_.find(name);
-  if (it == named_.end()) it = named_.emplace(std::string(name), Fresh()).first;
-  return it->second;
-}
-
 std::optional<size_t> NormalizeAxis(int64_t axis, size_t rank) {
   const auto r = static_cast<int64_t>(rank);
   if (axis < -r || axis >= r) return std::nullopt;
@@ -52,7 +45,7 @@ std::optional<Shape> BroadcastShapes(const Shape& a, const Shape& b, SymbolTable
     } else if (IsKnown(x) || IsKnown(y)) {
       out[i] = std::max(x, y);  // a symbol is negative; it must be 1 or the known size
     } else {
-      out[i] = symbols->Fresh();
+      out[i] = symbols->Broadcast(x, y);
     }
   }
   return out;

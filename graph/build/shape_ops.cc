@@ -43,118 +43,127 @@ Value GraphBuilder::DimOf(Value x, size_t axis) {
   return Gather(ShapeOf(x), ScalarInt(static_cast<int64_t>(axis)), 0);
 }
 
-Value GraphBuilder::ReshapeTo(Value x, std::vector<int64_t> dims) {
+Value GraphBuilder::SizeOf(Value x) {
   if (!x.valid() || !ok()) return {};
-  const std::optional<Shape> from = shape(x);
+  const Value v = Emit(mnn::OpType::Size, {}, {x}, {ElementType::kInt64, Shape{}});
+  if (!v.valid()) return v;
+  last_op().default_format = mnn::MNN_DATA_FORMAT::NCHW;
+  Mutable(v).non_negative = true;
+  if (HasRank(x)) Mutable(v).elements = std::vector<Dim>{symbols_->Product(*shape(x))};
+  return v;
+}
+
+Value GraphBuilder::EmptyConstant(ElementType type, Shape shape) {
+  return MakeConstant({type, std::move(shape), IsFloat(type) ? FloatSource({}) : IntSource({}, type)});
+}
+
+Value GraphBuilder::EmitReshape(Value x, const std::vector<int64_t>& dims, Value shape_source, Shape out) {
+  const ValueInfo from = info(x);
+  if (from.shape && *from.shape == out) return x;
+  if (from.shape && IsStatic(*from.shape) && IsStatic(out) && ElementCount(*from.shape) != ElementCount(out)) {
+    return Fail(InvalidInput("a tensor of shape {} cannot be reshaped to {}", ShapeText(from.shape), ShapeText(out)));
+  }
+  if (IsStatic(out) && ElementCount(out) == 0) return EmptyConstant(from.type, std::move(out));
+  if (IsConstant(x) && IsStatic(out)) return MakeConstant(fold::Reshape(*constant(x), out));
+  std::vector<Value> inputs = {x};
+  if (shape_source.valid()) inputs.push_back(Cast(shape_source, ElementType::kInt32));
+  const bool keep_elements = out.size() <= 1;
+  const Value v = Emit(mnn::OpType::Reshape, ReshapeParam(dims), std::move(inputs), {from.type, std::move(out), from.stored});
+  if (v.valid() && keep_elements) values_[static_cast<size_t>(v.id)].elements = from.elements;
+  return v;
+}
+
+std::optional<Shape> GraphBuilder::ResolveReshape(const std::optional<Shape>& from, const std::vector<Dim>& dims,
+                                                  bool copy_zero) {
   Shape out(dims.size());
-  int64_t unknown = -1;
+  std::optional<size_t> inferred;
+  Dim rest = 1;
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] < -1 || dims[i] > std::numeric_limits<int32_t>::max()) {
-      return Fail(InvalidInput("a reshape to size {}; sizes are -1, 0 or positive", dims[i]));
+    if (!IsSymbol(dims[i]) && (dims[i] < -1 || dims[i] > std::numeric_limits<int32_t>::max())) {
+      Fail(InvalidInput("a reshape to size {}; sizes are -1, 0 or positive", dims[i]));
+      return std::nullopt;
     }
     if (dims[i] == -1) {
-      if (unknown >= 0) return Fail(InvalidInput("a reshape with two sizes of -1"));
-      unknown = static_cast<int64_t>(i);
-      out[i] = symbols_->Fresh();
-    } else if (dims[i] == 0) {
-      if (from && i >= from->size()) return Fail(InvalidInput("a reshape copies dimension {} of a tensor of rank {}", i, from->size()));
-      out[i] = from ? (*from)[i] : symbols_->Fresh();
-    } else {
-      out[i] = dims[i];
-    }
-  }
-  if (unknown >= 0 && from) {
-    // Symbols that stand on both sides cancel.
-    std::vector<Dim> left(from->begin(), from->end()), right;
-    for (size_t i = 0; i < out.size(); ++i) {
-      if (static_cast<int64_t>(i) != unknown) right.push_back(out[i]);
-    }
-    for (auto it = right.begin(); it != right.end();) {
-      auto same = IsKnown(*it) ? left.end() : std::find(left.begin(), left.end(), *it);
-      if (same == left.end()) {
-        ++it;
-      } else {
-        left.erase(same);
-        it = right.erase(it);
+      if (inferred) {
+        Fail(InvalidInput("a reshape with two sizes of -1"));
+        return std::nullopt;
       }
+      inferred = i;
+      continue;
     }
-    int64_t known_left = 1;
-    std::vector<Dim> symbols_left;
-    for (Dim d : left) {
-      if (IsKnown(d)) known_left *= d; else symbols_left.push_back(d);
+    out[i] = dims[i];
+    if (dims[i] == 0 && copy_zero) {
+      if (from && i >= from->size()) {
+        Fail(InvalidInput("a reshape copies dimension {} of a tensor of rank {}", i, from->size()));
+        return std::nullopt;
+      }
+      out[i] = from ? (*from)[i] : symbols_->Fresh();
     }
-    const std::optional<int64_t> known_right = ElementCount(right);
-    if (known_right && *known_right > 0 && known_left % *known_right == 0) {
-      const int64_t rest = known_left / *known_right;
-      if (symbols_left.empty()) out[static_cast<size_t>(unknown)] = rest;
-      if (symbols_left.size() == 1 && rest == 1) out[static_cast<size_t>(unknown)] = symbols_left[0];
-    } else if (known_right && symbols_left.empty()) {
-      return Fail(InvalidInput("a tensor of shape {} cannot be reshaped to {}", ShapeText(from), fmt::join(dims, "x")));
-    }
+    rest = symbols_->Mul(rest, out[i]);
   }
-  if (from && *from == out) return x;
-  if (from && IsStatic(*from) && IsStatic(out) && ElementCount(*from) != ElementCount(out)) {
-    return Fail(InvalidInput("a tensor of shape {} cannot be reshaped to {}", ShapeText(from), ShapeText(out)));
+  if (!inferred) return out;
+  Dim& size = out[*inferred];
+  size = symbols_->Fresh();
+  if (!from) return out;
+  const Dim count = symbols_->Product(*from);
+  if (const auto quotient = symbols_->ExactQuotient(count, rest); quotient && (IsSymbol(*quotient) || *quotient >= 0)) {
+    size = *quotient;
+  } else if (!IsSymbol(count) && !IsSymbol(rest) && rest != 0) {
+    Fail(InvalidInput("a tensor of shape {} cannot be reshaped to {}", ShapeText(from), fmt::join(dims, "x")));
+    return std::nullopt;
   }
-  if (IsConstant(x) && IsStatic(out)) return MakeConstant(fold::Reshape(*constant(x), out));
-  const ValueInfo i = info(x);
-  // A zero-size dimension must be written as such, not as "copy".
-  const Value v = Emit(mnn::OpType::Reshape, ReshapeParam(dims), {x}, {i.type, out, i.stored});
-  if (v.valid() && out.size() <= 1) values_[static_cast<size_t>(v.id)].elements = i.elements;
-  return v;
+  return out;
+}
+
+Value GraphBuilder::ReshapeTo(Value x, std::vector<int64_t> dims) {
+  if (!x.valid() || !ok()) return {};
+  auto out = ResolveReshape(shape(x), dims, true);
+  if (!out) return {};
+  return EmitReshape(x, dims, {}, std::move(*out));
 }
 
 Value GraphBuilder::ReshapeLike(Value x, const Shape& target, Value shape_source) {
   if (!x.valid() || !ok()) return {};
   const std::optional<Shape> from = shape(x);
+  // Sizes that the operator itself can tell: numbers, copies of the same dimension, and one that is left over.
   std::vector<int64_t> dims(target.size());
-  size_t unknown = 0;
+  size_t left_over = 0;
   for (size_t i = 0; i < target.size(); ++i) {
-    if (target[i] > 0) {
-      dims[i] = target[i];
+    const bool same = from && i < from->size() && (*from)[i] == target[i];
+    if (target[i] == 0) {
+      // In a shape that is written down, zero means "copy".
+      if (!same) left_over = 2;
     } else if (IsKnown(target[i])) {
-      unknown = 2;  // a size of zero has no static form
-    } else if (from && i < from->size() && (*from)[i] == target[i]) {
-      dims[i] = 0;
-    } else {
+      dims[i] = target[i];
+    } else if (!same) {
       dims[i] = -1;
-      ++unknown;
+      ++left_over;
     }
   }
-  if (unknown <= 1) {
-    const Value v = ReshapeTo(x, dims);
-    if (v.valid() && !IsConstant(v)) values_[static_cast<size_t>(v.id)].shape = target;
-    return v;
-  }
-  const ValueInfo i = info(x);
-  mnn::ReshapeT param;
-  param.dimType = mnn::MNN_DATA_FORMAT::NCHW;
-  const Value v = Emit(mnn::OpType::Reshape, Param(std::move(param)), {x, Cast(shape_source, ElementType::kInt32)},
-                       {i.type, target, i.stored});
-  return v;
+  if (left_over <= 1) return EmitReshape(x, dims, {}, target);
+  return EmitReshape(x, {}, shape_source, target);
 }
 
 Value GraphBuilder::Reshape(Value x, Value target, bool allow_zero) {
   if (!x.valid() || !target.valid() || !ok()) return {};
-  const ValueInfo from = info(x);
-  if (const auto dims = ConstantInts(target)) {
-    const bool has_zero = std::find(dims->begin(), dims->end(), 0) != dims->end();
-    if (!allow_zero || !has_zero) return ReshapeTo(x, *dims);
-    // The runtime copies the dimension for 0, so an empty tensor needs a shape computed at run time. A constant empty
-    // tensor of that shape says the same.
-    if (std::find(dims->begin(), dims->end(), -1) != dims->end()) {
-      return Fail(InvalidInput("a reshape with allowzero has both 0 and -1"));
-    }
-    if (from.shape && IsStatic(*from.shape) && ElementCount(*from.shape) != 0) {
-      return Fail(InvalidInput("a tensor of shape {} cannot be reshaped to {}", ShapeText(from.shape), fmt::join(*dims, "x")));
-    }
-    return MakeConstant({from.type, *dims, IsFloat(from.type) ? FloatSource({}) : IntSource({}, from.type)});
+  if (const auto elements = Elements(target)) {
+    const auto out = ResolveReshape(shape(x), *elements, !allow_zero);
+    if (!out) return {};
+    const auto has = [&](int64_t n) { return std::find(elements->begin(), elements->end(), n) != elements->end(); };
+    if (allow_zero && has(0) && has(-1)) return Fail(InvalidInput("a reshape with allowzero has both 0 and -1"));
+    // As it is written, where it can be.
+    if (HasNumbersOnly(*elements) && !(allow_zero && has(0))) return EmitReshape(x, *elements, {}, *out);
+    return ReshapeLike(x, *out, target);
   }
-  if (const auto elements = Elements(target)) return ReshapeLike(x, *elements, target);
   std::optional<Shape> out;
   if (HasRank(target) && shape(target)->size() == 1 && IsKnown((*shape(target))[0])) {
     out.emplace();
     for (int64_t i = 0; i < (*shape(target))[0]; ++i) out->push_back(symbols_->Fresh());
+  }
+  const ValueInfo from = info(x);
+  // Zeros in the target mean themselves, but the runtime would copy; only an empty tensor can have them.
+  if (allow_zero && from.shape && std::find(from.shape->begin(), from.shape->end(), 0) != from.shape->end()) {
+    return Fill(target, ScalarLike(0, x));
   }
   mnn::ReshapeT param;
   param.dimType = mnn::MNN_DATA_FORMAT::NCHW;
@@ -209,7 +218,34 @@ Value GraphBuilder::Unsqueeze(Value x, std::vector<int64_t> axes) {
   return v;
 }
 
+Value GraphBuilder::SqueezeComputed(Value x, Value axes) {
+  if (!x.valid() || !axes.valid() || !ok()) return {};
+  AssumeRank(axes, 1);
+  const ValueInfo from = info(x);
+  const Dim count = (*shape(axes))[0];
+  std::optional<Shape> out;
+  if (from.shape && IsKnown(count) && count <= static_cast<int64_t>(from.shape->size())) {
+    out.emplace(from.shape->size() - static_cast<size_t>(count));
+    for (Dim& d : *out) d = symbols_->Fresh();
+  }
+  return Emit(mnn::OpType::Squeeze, SqueezeParam({}), {x, Cast(axes, ElementType::kInt32)}, {from.type, std::move(out), from.stored});
+}
+
+Value GraphBuilder::UnsqueezeComputed(Value x, Value axes) {
+  if (!x.valid() || !axes.valid() || !ok()) return {};
+  AssumeRank(axes, 1);
+  const ValueInfo from = info(x);
+  const Dim count = (*shape(axes))[0];
+  std::optional<Shape> out;
+  if (from.shape && IsKnown(count) && count < 64) {
+    out.emplace(from.shape->size() + static_cast<size_t>(count));
+    for (Dim& d : *out) d = symbols_->Fresh();
+  }
+  return Emit(mnn::OpType::Unsqueeze, SqueezeParam({}), {x, Cast(axes, ElementType::kInt32)}, {from.type, std::move(out), from.stored});
+}
+
 Value GraphBuilder::Transpose(Value x, std::vector<int64_t> perm) {
+  AssumeRank(x, perm.size());
   const size_t rank = Rank(x);
   if (!x.valid() || !ok()) return {};
   const ValueInfo from = info(x);
@@ -233,130 +269,6 @@ Value GraphBuilder::Transpose(Value x, std::vector<int64_t> perm) {
   if (identity) return x;
   if (IsConstant(x)) return MakeConstant(fold::Transpose(*constant(x), axes));
   return Emit(mnn::OpType::Permute, Param(std::move(param)), {x}, {from.type, out, from.stored});
-}
-
-Value GraphBuilder::Concat(std::vector<Value> parts, int64_t axis) {
-  if (!ok() || parts.empty()) return {};
-  bool all_constant = true, all_elements = true;
-  std::optional<Shape> out;
-  std::vector<Dim> elements;
-  std::vector<Value> used;
-  std::optional<size_t> a;
-  for (Value part : parts) {
-    if (!part.valid()) return {};
-    if (!out && HasRank(part)) {
-      out = *shape(part);
-      a = NormalizeAxis(axis, out->size());
-      if (!a) return Fail(InvalidInput("concat axis {} lies outside rank {}", axis, out->size()));
-      (*out)[*a] = 0;
-    }
-  }
-  for (Value part : parts) {
-    if (out && HasRank(part)) {
-      const Shape& s = *shape(part);
-      if (s.size() != out->size()) {
-        return Fail(InvalidInput("concat of tensors of rank {} and {}", out->size(), s.size()));
-      }
-      for (size_t i = 0; i < s.size(); ++i) {
-        Dim& d = (*out)[i];
-        if (i == *a) {
-          d = IsKnown(d) && IsKnown(s[i]) ? d + s[i] : (d == 0 ? s[i] : symbols_->Fresh());
-        } else if (IsKnown(s[i])) {
-          if (IsKnown(d) && d != s[i]) return Fail(InvalidInput("concat along axis {} of shapes that differ in axis {}", axis, i));
-          d = s[i];
-        }
-      }
-      // Empty parts spoil their neighbours in some kernels and add nothing.
-      if (IsKnown(s[*a]) && s[*a] == 0 && parts.size() > 1) continue;
-    } else if (out) {
-      (*out)[*a] = symbols_->Fresh();
-    }
-    used.push_back(part);
-    all_constant = all_constant && IsConstant(part);
-    const auto e = Elements(part);
-    all_elements = all_elements && e.has_value();
-    if (e) elements.insert(elements.end(), e->begin(), e->end());
-  }
-  if (used.empty()) return parts[0];
-  if (used.size() == 1) return used[0];
-  const ElementType type = info(used[0]).type;
-  if (all_constant && out) {
-    std::vector<const Constant*> constants;
-    for (Value part : used) constants.push_back(constant(part));
-    if (auto folded = fold::Concat(constants, *a)) return MakeConstant(std::move(*folded));
-  }
-  all_elements = all_elements && out && out->size() == 1;
-  if (all_elements && IsStatic(elements)) return Ints(elements, {static_cast<int64_t>(elements.size())}, type);
-  for (Value& part : used) part = Widen(part);
-  mnn::AxisT param;
-  param.axis = a ? static_cast<int32_t>(*a) : static_cast<int32_t>(axis);
-  const Value v = Emit(mnn::OpType::Concat, Param(param), used, {type, out});
-  if (v.valid() && all_elements) values_[static_cast<size_t>(v.id)].elements = std::move(elements);
-  return v;
-}
-
-Value GraphBuilder::Expand(Value x, Value target) {
-  if (!x.valid() || !target.valid() || !ok()) return {};
-  const ValueInfo from = info(x);
-  const auto dims = ConstantInts(target);
-  if (from.shape && dims) {
-    const auto out = BroadcastShapes(*from.shape, *dims, symbols_);
-    if (!out) return Fail(InvalidInput("shape {} does not broadcast to {}", ShapeText(from.shape), fmt::join(*dims, "x")));
-    if (*out == *from.shape) return x;
-    if (from.constant && IsStatic(*out)) return MakeConstant(fold::Broadcast(*from.constant, *out));
-  }
-  std::optional<Shape> out;
-  if (const auto elements = Elements(target); from.shape && elements) {
-    out = BroadcastShapes(*from.shape, *elements, symbols_);
-    if (out && *out == *from.shape) return x;
-  }
-  // BroadcastTo wants the final shape; ONNX allows the target to be smaller than the input.
-  Value final_shape = target;
-  const bool smaller = !from.shape || !HasRank(target) || !IsKnown((*shape(target))[0]) ||
-                       static_cast<int64_t>(from.shape->size()) > (*shape(target))[0];
-  bool ones = !Elements(target);
-  if (const auto elements = Elements(target)) {
-    for (Dim d : *elements) ones = ones || d == 1 || !IsKnown(d);
-  }
-  if (smaller || ones) {
-    // value * ones(target) broadcasts both ways. Integers are added to zeros, because their product is not exact.
-    if (!IsFloat(from.type)) return Add(x, Fill(target, ScalarLike(0, x)));
-    return Mul(x, Fill(target, ScalarLike(1, x)));
-  }
-  return Emit(mnn::OpType::BroadcastTo, {}, {x, Cast(final_shape, ElementType::kInt32)}, {from.type, out, from.stored});
-}
-
-Value GraphBuilder::Tile(Value x, Value repeats) {
-  if (!x.valid() || !repeats.valid() || !ok()) return {};
-  const ValueInfo from = info(x);
-  std::optional<Shape> out = from.shape;
-  const auto r = Elements(repeats);
-  if (out) {
-    for (size_t i = 0; i < out->size(); ++i) {
-      Dim& d = (*out)[i];
-      const Dim n = r && i < r->size() ? (*r)[i] : symbols_->Fresh();
-      d = n == 1 ? d : IsKnown(n) && IsKnown(d) ? d * n : symbols_->Fresh();
-    }
-    if (*out == *from.shape) return x;
-  }
-  return Emit(mnn::OpType::Tile, {}, {x, Cast(repeats, ElementType::kInt32)}, {from.type, out, from.stored});
-}
-
-Value GraphBuilder::Fill(Value target, Value scalar) {
-  if (!target.valid() || !scalar.valid() || !ok()) return {};
-  const ElementType type = info(scalar).type;
-  const auto elements = Elements(target);
-  if (elements && IsStatic(*elements) && IsConstant(scalar)) {
-    return MakeConstant(fold::Broadcast(fold::Reshape(*constant(scalar), {}), *elements));
-  }
-  std::optional<Shape> out = elements;
-  if (!out && HasRank(target) && shape(target)->size() == 1 && IsKnown((*shape(target))[0])) {
-    out.emplace();
-    for (int64_t i = 0; i < (*shape(target))[0]; ++i) out->push_back(symbols_->Fresh());
-  }
-  const Value v = Emit(mnn::OpType::Fill, Param(mnn::FillT{}), {Cast(target, ElementType::kInt32), Widen(scalar)}, {type, out});
-  if (v.valid()) last_op().default_format = mnn::MNN_DATA_FORMAT::NCHW;
-  return v;
 }
 
 }  // namespace quantpress::graph

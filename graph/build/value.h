@@ -18,6 +18,8 @@ struct Constant {
   ElementType type = ElementType::kFloat32;
   std::vector<int64_t> shape;
   TensorSourcePtr data;
+  // Set where the elements are those of a smaller constant, broadcast: what a large one is written as.
+  std::shared_ptr<const Constant> base = nullptr;
 
   uint64_t count() const { return data->count(); }
   std::vector<float> Floats() const;      // all elements; callers bound count() first
@@ -32,18 +34,24 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
+// A sequence or an absent optional is known at conversion time only; no operator of the runtime sees it.
+enum class ValueKind : uint8_t { kTensor, kSequence, kNothing };
+
 struct ValueInfo {
+  ValueKind kind = ValueKind::kTensor;
+  std::vector<Value> items;                  // of a sequence
   std::string name;
   ElementType type = ElementType::kUnknown;  // the type that the source model means
   // How the runtime holds it: float32, int32, uint8 or int8. (A bool, an int64 or a computed uint8 is an int32.)
   ElementType stored = ElementType::kUnknown;
   std::optional<Shape> shape;                // nullopt: even the rank is unknown
   std::shared_ptr<const Constant> constant;  // null: computed at run time
-  // Integer tensors of rank 0 and 1 (shape arithmetic): every element, known or a symbol.
+  // Integer tensors of rank 0 and 1 (shape arithmetic): every element, a number (may be negative) or a symbol.
   std::optional<std::vector<Dim>> elements;
   // A computed integer tensor whose elements are those of the float value `float_form` plus float_offset; -1: none.
   int float_form = -1;
   float float_offset = 0;
+  bool non_negative = false;                 // integers of which none can be below zero
   int tensor = -1;                           // index in the graph; -1: not there (yet)
 };
 

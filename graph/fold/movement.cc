@@ -21,8 +21,9 @@ std::vector<int64_t> RowMajorStrides(std::span<const int64_t> shape) {
 Constant Cast(const Constant& a, ElementType type) {
   if (type == a.type) return a;
   // Between float types only the meaning changes: elements are read as float32 in any case.
-  if (IsFloat(type) && IsFloat(a.type)) return {type, a.shape, a.data};
-  return {type, a.shape, CastSource(a.data, type)};
+  Constant out{type, a.shape, IsFloat(type) && IsFloat(a.type) ? a.data : CastSource(a.data, type)};
+  if (a.base != nullptr) out.base = std::make_shared<const Constant>(Cast(*a.base, type));
+  return out;
 }
 
 Constant Reshape(const Constant& a, std::vector<int64_t> shape) { return {a.type, std::move(shape), a.data}; }
@@ -54,7 +55,9 @@ Constant Broadcast(const Constant& a, std::vector<int64_t> shape) {
   std::vector<int64_t> strides(shape.size(), 0);
   const size_t lead = shape.size() - a.shape.size();
   for (size_t i = 0; i < a.shape.size(); ++i) strides[lead + i] = a.shape[i] == 1 ? 0 : from[i];
-  return {a.type, shape, StridedSource(a.data, shape, std::move(strides), 0)};
+  Constant out{a.type, shape, StridedSource(a.data, shape, std::move(strides), 0)};
+  out.base = std::make_shared<const Constant>(a);
+  return out;
 }
 
 std::optional<Constant> Concat(std::span<const Constant* const> parts, size_t axis) {

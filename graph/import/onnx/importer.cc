@@ -8,6 +8,8 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr int kMaxCallDepth = 64;
+// Nodes after functions are expanded and loops unrolled. Calls that call twice what calls twice make any number of them.
+constexpr uint64_t kMaxNodes = 2'000'000;
 
 BuildOptions ToBuildOptions(const ImportOptions& options) {
   BuildOptions build;
@@ -24,28 +26,61 @@ std::string NodeLabel(const NodeView& node) {
 
 }  // namespace
 
-Scope::Scope(GraphBuilder* builder, Scope* parent, const std::map<std::string, int64_t, std::less<>>* opsets,
-             std::string path)
-    : depth(parent ? parent->depth + 1 : 0), builder_(builder), parent_(parent), opsets_(opsets), path_(std::move(path)) {}
+Scope::Scope(GraphBuilder* builder, Scope* parent, const Opsets* opsets, std::string path, const Opsets* caller_opsets)
+    : depth(parent ? parent->depth + 1 : 0),
+      builder_(builder),
+      parent_(parent),
+      opsets_(opsets),
+      caller_opsets_(caller_opsets),
+      path_(std::move(path)) {}
 
 Value Scope::Find(std::string_view name) {
   if (const auto it = values_.find(std::string(name)); it != values_.end()) return it->second;
   if (parent_ == nullptr) return {};
   const Value outer = parent_->Find(name);
   if (!outer.valid()) return {};
-  const Value inner = parent_->builder_ == builder_ ? outer : builder_->Capture(outer);
+  const Value inner = builder_->CaptureFrom(parent_->builder_, outer);
   Define(name, inner);
   return inner;
 }
 
 int64_t Scope::Opset(std::string_view domain) const {
-  const auto it = opsets_->find(domain);
-  if (it != opsets_->end()) return it->second;
+  for (const Opsets* opsets : {opsets_, caller_opsets_}) {
+    if (opsets == nullptr) continue;
+    const auto it = opsets->find(domain);
+    if (it != opsets->end()) return it->second;
+  }
   return 1;  // old models import nothing
 }
 
+const ValueView* Scope::Declared(std::string_view name) const {
+  const auto it = declared.find(name);
+  return it == declared.end() ? nullptr : it->second;
+}
+
 Importer::Importer(const ImportOptions& options, ModelView view)
-    : options_(options), view_(std::move(view)), external_(options.model_path) {}
+    : options_(options), view_(std::move(view)), external_(options.model_path) {
+  for (const FunctionView& f : view_.functions) functions_[{f.domain, f.name, f.overload}] = &f;
+}
+
+void Importer::Restore(const Mark& mark) {
+  errors_.resize(mark.errors);
+  model_.notes.resize(mark.notes);
+  unknown_ops_ = mark.unknown_ops;
+  unknown_nodes_ = mark.unknown_nodes;
+  while (subgraphs_.size() > mark.subgraphs) {
+    subgraph_names_.erase(subgraphs_.back()->name);
+    subgraphs_.pop_back();
+  }
+}
+
+Scope Importer::SubgraphScope(GraphBuilder* builder, Scope* parent, std::string path) {
+  Scope scope(builder, parent, parent->opsets(), std::move(path));
+  scope.call_attributes = parent->call_attributes;
+  scope.function = parent->function;
+  scope.names_tensors = builder != &parent->builder();
+  return scope;
+}
 
 std::optional<Shape> Importer::ShapeOf(const ValueView& value) {
   if (!value.shape) return std::nullopt;
@@ -71,7 +106,7 @@ void Importer::AddError(const NodeView& node, const Scope& scope, int64_t opset,
                                 node.domain.empty() ? "" : ".", node.op_type, opset, place, Message(status)));
 }
 
-void Importer::ConvertGraph(const GraphView& graph, Scope* scope) {
+void Importer::ConvertGraph(const GraphView& graph, Scope* scope, const std::vector<std::string_view>& outputs) {
   for (const TensorView& t : graph.initializers) {
     auto constant = ToConstant(t, view_.file, &external_);
     if (constant.ok()) {
@@ -88,7 +123,12 @@ void Importer::ConvertGraph(const GraphView& graph, Scope* scope) {
     }
     scope->Define(t.values.name, scope->builder().MakeConstant(*std::move(constant), std::string(t.values.name)));
   }
-  for (const ValueView& v : graph.outputs) scope->used.insert(v.name);
+  for (const auto* list : {&graph.value_info, &graph.outputs}) {
+    for (const ValueView& v : *list) {
+      if (v.is_tensor && v.shape) scope->declared.insert_or_assign(v.name, &v);
+    }
+  }
+  scope->used.insert(outputs.begin(), outputs.end());
   ConvertNodes(graph.nodes, scope);
 }
 
@@ -119,6 +159,12 @@ void Importer::ConvertNodes(const std::vector<NodeView>& nodes, Scope* scope) {
 }
 
 void Importer::ConvertNode(const NodeView& node, Scope* scope) {
+  if (exhausted_) return;
+  if (++converted_nodes_ > kMaxNodes) {
+    exhausted_ = true;
+    errors_.push_back(fmt::format("functions and loops expand to more than {} nodes", kMaxNodes));
+    return;
+  }
   const int64_t opset = scope->Opset(node.domain);
   GraphBuilder& builder = scope->builder();
   const std::string name = node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]);
@@ -128,13 +174,14 @@ void Importer::ConvertNode(const NodeView& node, Scope* scope) {
     auto& [count, first] = unknown_ops_[fmt::format("{}{}{} (opset {})", node.domain, node.domain.empty() ? "" : ".",
                                                     node.op_type, opset)];
     if (count++ == 0) first = NodeLabel(node);
+    ++unknown_nodes_;
     return;
   }
   // A failed producer was reported already; its users would only repeat it.
   for (std::string_view input : node.inputs) {
-    if (!input.empty() && (failed() || !unknown_ops_.empty()) && !scope->Find(input).valid()) return;
+    if (!input.empty() && failed() && !scope->Find(input).valid()) return;
   }
-  if (scope->function == nullptr) builder.SetNamePrefix(name);
+  if (scope->names_tensors) builder.SetNamePrefix(name);
   NodeContext context(this, scope, node, opset);
   row->function(context);
   const Status status = builder.TakeStatus();
@@ -142,20 +189,21 @@ void Importer::ConvertNode(const NodeView& node, Scope* scope) {
 }
 
 bool Importer::ConvertFunctionCall(const NodeView& node, Scope* scope) {
-  const FunctionView* function = nullptr;
-  for (const FunctionView& f : view_.functions) {
-    if (f.name == node.op_type && f.domain == node.domain && f.overload == node.overload) function = &f;
-  }
-  if (function == nullptr) return false;
+  if (functions_.empty()) return false;
+  const auto it = functions_.find({node.domain, node.op_type, node.overload});
+  if (it == functions_.end()) return false;
+  const FunctionView* function = it->second;
   const int64_t opset = scope->Opset(node.domain);
   if (scope->depth >= kMaxCallDepth) {
     AddError(node, *scope, opset, InvalidInput("function calls are nested more than {} deep", kMaxCallDepth));
     return true;
   }
   // A function sees only its parameters, so its scope has no parent.
-  Scope body(&scope->builder(), nullptr, &function->opsets, fmt::format("function {}.{}", function->domain, function->name));
+  Scope body(&scope->builder(), nullptr, &function->opsets, fmt::format("function {}.{}", function->domain, function->name),
+             scope->opsets());
   body.depth = scope->depth + 1;
   body.function = function;
+  body.names_tensors = false;
   // Attributes that themselves refer to the caller's attributes are resolved here.
   std::vector<AttributeView> given;
   for (const AttributeView& a : node.attributes) {
@@ -178,7 +226,7 @@ bool Importer::ConvertFunctionCall(const NodeView& node, Scope* scope) {
     if (node.inputs[i].empty()) continue;
     const Value v = scope->Find(node.inputs[i]);
     if (!v.valid()) {
-      if (!failed() && unknown_ops_.empty()) {
+      if (!failed()) {
         AddError(node, *scope, opset, InvalidInput("input '{}' is produced by no node, initializer or graph input", node.inputs[i]));
       }
       return true;
@@ -186,13 +234,15 @@ bool Importer::ConvertFunctionCall(const NodeView& node, Scope* scope) {
     body.Define(function->inputs[i], v);
   }
   body.used.insert(function->outputs.begin(), function->outputs.end());
-  scope->builder().SetNamePrefix(node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]));
+  if (scope->names_tensors) {
+    scope->builder().SetNamePrefix(node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]));
+  }
   ConvertNodes(function->nodes, &body);
   for (size_t i = 0; i < function->outputs.size() && i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
     const Value v = body.Find(function->outputs[i]);
     if (!v.valid()) continue;
-    if (scope->function == nullptr) scope->builder().Rename(v, std::string(node.outputs[i]));
+    if (scope->names_tensors) scope->builder().Rename(v, std::string(node.outputs[i]));
     scope->Define(node.outputs[i], v);
   }
   return true;
@@ -232,8 +282,10 @@ StatusOr<Model> Importer::Run() {
     scope.Define(v.name, builder.Input(std::string(v.name), TypeOf(v), std::move(shape)));
   }
   if (!builder.ok()) return Annotate(builder.TakeStatus(), options_.model_path);
-  ConvertGraph(graph, &scope);
-  if (failed() || !unknown_ops_.empty()) return ErrorSummary();
+  std::vector<std::string_view> outputs;
+  for (const ValueView& v : graph.outputs) outputs.push_back(v.name);
+  ConvertGraph(graph, &scope, outputs);
+  if (failed()) return ErrorSummary();
   if (graph.outputs.empty()) return InvalidInput("'{}': the graph has no outputs", options_.model_path);
   for (const ValueView& v : graph.outputs) {
     const Value found = scope.Find(v.name);

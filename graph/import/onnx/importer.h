@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -23,8 +24,11 @@ namespace quantpress::graph::onnx {
 // function scope sees only its own.
 class Scope {
  public:
-  // Graph scope: `parent` may be null. Function scope: shares the caller's builder.
-  Scope(GraphBuilder* builder, Scope* parent, const std::map<std::string, int64_t, std::less<>>* opsets, std::string path);
+  using Opsets = std::map<std::string, int64_t, std::less<>>;
+
+  // Graph scope: `parent` may be null. Function scope: shares the caller's builder and sees none of its names, so `parent` is
+  // null too; `caller_opsets` says what domains mean that the function does not import.
+  Scope(GraphBuilder* builder, Scope* parent, const Opsets* opsets, std::string path, const Opsets* caller_opsets = nullptr);
 
   GraphBuilder& builder() { return *builder_; }
   void Define(std::string_view name, Value v) { values_.insert_or_assign(std::string(name), v); }
@@ -33,6 +37,9 @@ class Scope {
   bool Defines(std::string_view name) const { return values_.find(std::string(name)) != values_.end(); }
 
   int64_t Opset(std::string_view domain) const;
+  const Opsets* opsets() const { return opsets_; }
+  // What the file declares of a value of this graph; null if it says nothing.
+  const ValueView* Declared(std::string_view name) const;
   // Where in the model this scope is: "" for the main graph, "If_3.then_branch", "function pkg.Name".
   const std::string& path() const { return path_; }
 
@@ -41,12 +48,16 @@ class Scope {
   const FunctionView* function = nullptr;
   // Names of this scope's graph that somebody reads.
   std::unordered_set<std::string_view> used;
+  std::unordered_map<std::string_view, const ValueView*> declared;
+  // Tensors get the names of the source. Not where nodes are copied into a graph that is not theirs.
+  bool names_tensors = true;
   int depth = 0;
 
  private:
   GraphBuilder* builder_;
   Scope* parent_;
-  const std::map<std::string, int64_t, std::less<>>* opsets_;
+  const Opsets* opsets_;
+  const Opsets* caller_opsets_;
   std::string path_;
   std::unordered_map<std::string, Value> values_;
 };
@@ -65,9 +76,11 @@ class Importer {
   ExternalFiles* external() { return &external_; }
   void Note(std::string text) { model_.notes.push_back(std::move(text)); }
 
-  // Converts initializers and nodes of `graph` into scope->builder(). Inputs of the graph must be defined already.
-  // Errors are collected; see errors().
-  void ConvertGraph(const GraphView& graph, Scope* scope);
+  // Converts initializers and nodes of `graph` into scope->builder(), as far as the given outputs need them. Inputs of the
+  // graph must be defined already. Errors are collected; see failed().
+  void ConvertGraph(const GraphView& graph, Scope* scope, const std::vector<std::string_view>& outputs);
+  // A scope for a subgraph of a node in `parent`: it sees the parent's names. `builder` may be the parent's own.
+  Scope SubgraphScope(GraphBuilder* builder, Scope* parent, std::string path);
   void ConvertNodes(const std::vector<NodeView>& nodes, Scope* scope);
   // Starts a subgraph of the model with a unique name based on `name`; the graph lives as long as the model.
   // Pointers to graphs stay valid.
@@ -78,7 +91,18 @@ class Importer {
 
   // Records an error about a node; conversion of the others goes on so that all are reported at once.
   void AddError(const NodeView& node, const Scope& scope, int64_t opset, const Status& status);
-  bool failed() const { return !errors_.empty(); }
+  bool failed() const { return !errors_.empty() || !unknown_ops_.empty() || exhausted_; }
+  // Grows with every problem.
+  size_t problem_count() const { return errors_.size() + unknown_nodes_ + (exhausted_ ? 1 : 0); }
+
+  // Where a conversion that may be taken back started.
+  struct Mark {
+    size_t errors, notes, subgraphs, unknown_nodes;
+    std::map<std::string, std::pair<int, std::string>> unknown_ops;
+  };
+  Mark Save() const { return {errors_.size(), model_.notes.size(), subgraphs_.size(), unknown_nodes_, unknown_ops_}; }
+  // Forgets what was reported, and the subgraphs that were made, since.
+  void Restore(const Mark& mark);
 
  private:
   void ConvertNode(const NodeView& node, Scope* scope);
@@ -92,7 +116,11 @@ class Importer {
   Model model_;
   std::vector<std::unique_ptr<Graph>> subgraphs_;
   std::set<std::string> subgraph_names_;
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, const FunctionView*> functions_;
   std::vector<std::string> errors_;
+  size_t unknown_nodes_ = 0;
+  uint64_t converted_nodes_ = 0;
+  bool exhausted_ = false;  // functions and loops expand to more nodes than is sane
   // Operators nobody converts: "domain.op (opset n)" -> how many nodes, name of the first.
   std::map<std::string, std::pair<int, std::string>> unknown_ops_;
 };

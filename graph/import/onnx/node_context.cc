@@ -89,6 +89,15 @@ Value NodeContext::TensorAttribute(std::string_view name) {
   return b.MakeConstant(*std::move(constant));
 }
 
+ElementType NodeContext::ElementTypeAttribute(std::string_view name) {
+  const int64_t number = Int(name, 0);
+  const ElementType type = number >= 0 && number < 64 ? FromOnnxType(static_cast<int>(number)) : ElementType::kUnknown;
+  if (type == ElementType::kUnknown || type == ElementType::kString) {
+    Fail("attribute '{}' is the element type {}; the runtime has no such tensors", name, number);
+  }
+  return type;
+}
+
 const GraphView* NodeContext::Subgraph(std::string_view name) {
   const AttributeView* a = FindTyped(name, AttributeType::kGraph);
   if (a == nullptr || a->graph == nullptr) {
@@ -125,7 +134,11 @@ bool NodeContext::OutputUsed(size_t i) const {
 
 void NodeContext::SetOutput(size_t i, Value v) {
   if (i >= node_.outputs.size() || node_.outputs[i].empty() || !v.valid()) return;
-  if (scope_->function == nullptr) b.Rename(v, std::string(node_.outputs[i]));
+  // What the file says fills in where nothing is known.
+  if (!b.HasRank(v) && b.info(v).kind == ValueKind::kTensor) {
+    if (const ValueView* declared = scope_->Declared(node_.outputs[i])) b.Opaque(v, importer_->ShapeOf(*declared));
+  }
+  if (scope_->names_tensors) b.Rename(v, std::string(node_.outputs[i]));
   scope_->Define(node_.outputs[i], v);
 }
 

@@ -40,6 +40,8 @@ class NodeContext {
   std::vector<std::string> Strings(std::string_view name);
   // A tensor attribute (or sparse tensor) as a constant; invalid without the attribute.
   Value TensorAttribute(std::string_view name);
+  // An attribute that holds a TensorProto.DataType; an error if the runtime has no such tensors.
+  ElementType ElementTypeAttribute(std::string_view name);
   const GraphView* Subgraph(std::string_view name);
 
   // ---- inputs

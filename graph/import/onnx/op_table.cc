@@ -10,6 +10,8 @@ constexpr std::span<const OpRow> (*kFamilies[])() = {
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     QuantizeOps,    QLinearOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
+    ScatterOps,     SelectionOps,  UniqueOps,
+    ControlFlowOps, SequenceOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };
 
