@@ -57,7 +57,8 @@ Value GraphBuilder::Conv2D(Value x, Value weight, Value bias, const Window2D& wi
   }
   const bool constant_weight = IsConstant(weight) && (!bias.valid() || IsConstant(bias));
   const bool depthwise = group > 1 && group == ic && group == oc;
-  if (group > 1 && !depthwise && constant_weight && !options_.group_conv_native) {
+  // The runtime computes grouped convolutions with computed weights wrongly.
+  if (group > 1 && (!constant_weight || (!depthwise && !options_.group_conv_native))) {
     std::vector<Value> parts = Split(x, 1, std::vector<int64_t>(static_cast<size_t>(group), icg));
     std::vector<Value> results;
     const int64_t ocg = oc / group;

@@ -42,6 +42,13 @@ Value NativePool(NodeContext& n, Value x, Window w, const Shape& out, mnn::PoolT
     const int64_t reach = (out[i + 2] - 1) * w.stride[i] + w.kernel[i];
     w.pads[i + axes] = std::max(w.pads[i + axes], reach - in[i + 2] - w.pads[i]);
   }
+  for (size_t i = 0; ceil_mode && !known && i < axes; ++i) {
+    // The runtime keeps a last window that starts in the padding; with these sizes there is none.
+    if (w.pads[i + axes] + w.stride[i] > w.kernel[i]) {
+      n.Fail("ceil_mode with this window over an axis of unknown size");
+      return {};
+    }
+  }
   const Window2D window = ToWindow2D(w);
   mnn::PoolT param;
   param.type = type;
@@ -97,6 +104,19 @@ void AveragePool(NodeContext& n) {
     const Value sum = SumOfTaps(n, x, w, out);
     if (!n.ok()) return;
     return n.SetOutput(0, n.b.Div(sum, TapCounts(n, in, w, out, include_pad)));
+  }
+  const auto half = static_cast<int64_t>(w.kernel.size());
+  if (include_pad && !std::equal(w.pads.begin(), w.pads.begin() + half, w.pads.begin() + half)) {
+    // The runtime counts uneven padding wrongly: zeros that are there count rightly.
+    std::vector<int64_t> pads(2 * in.size(), 0);
+    for (size_t i = 0; i < w.kernel.size(); ++i) {
+      pads[i + 2] = w.pads[i];
+      pads[in.size() + i + 2] = w.pads[i + w.kernel.size()];
+    }
+    const Value padded = n.b.Pad(x, pads, mnn::PadValueMode::CONSTANT, n.b.ScalarFloat(0));
+    w.pads.assign(w.pads.size(), 0);
+    if (!n.ok()) return;
+    return n.SetOutput(0, NativePool(n, padded, w, out, mnn::PoolType::AVEPOOL, ceil_mode, false));
   }
   if (include_pad && ceil_mode && !spatial_known) return n.Fail("ceil_mode with count_include_pad over axes of unknown size");
   n.SetOutput(0, NativePool(n, x, w, out, mnn::PoolType::AVEPOOL, ceil_mode, include_pad));
