@@ -120,8 +120,6 @@ Value GraphBuilder::Binary(BinaryKind op, Value a, Value b) {
   if (IsConstant(a) && IsConstant(b)) {
     if (auto folded = fold::Binary(op, *constant(a), *constant(b), type)) return MakeConstant(std::move(*folded));
   }
-  // The runtime has no NOTEQUAL of floats.
-  if (op == BinaryKind::NOTEQUAL && IsFloat(info(a).type)) return LogicalNot(Equal(a, b));
   std::optional<std::vector<Dim>> elements;
   if (!IsFloat(type)) elements = CombineElements(op, Elements(a), Elements(b), symbols_);
   if (elements && shape && shape->size() <= 1 && HasNumbersOnly(*elements)) {

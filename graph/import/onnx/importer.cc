@@ -101,6 +101,8 @@ Graph* Importer::NewSubgraph(std::string_view name) {
 }
 
 void Importer::AddError(const NodeView& node, const Scope& scope, int64_t opset, const Status& status) {
+  // A node that fails because of its subgraph says nothing new.
+  if (status.code() == absl::StatusCode::kAborted && failed()) return;
   const std::string place = scope.path().empty() ? "" : fmt::format(" in {}", scope.path());
   errors_.push_back(fmt::format("node '{}' ({}{}{}, opset {}){}: {}", NodeLabel(node), node.domain,
                                 node.domain.empty() ? "" : ".", node.op_type, opset, place, Message(status)));
@@ -262,6 +264,38 @@ Status Importer::ErrorSummary() const {
   return MakeStatus(absl::StatusCode::kUnimplemented, text);
 }
 
+// The runtime wants a subgraph in front of those that use it.
+void Importer::StoreSubgraphs() {
+  std::map<std::string_view, size_t> index;
+  for (size_t i = 0; i < subgraphs_.size(); ++i) index.emplace(subgraphs_[i]->name, i);
+  std::vector<std::vector<size_t>> users(subgraphs_.size());
+  std::vector<size_t> waiting(subgraphs_.size(), 0), ready;
+  for (size_t i = 0; i < subgraphs_.size(); ++i) {
+    for (const Op& op : subgraphs_[i]->ops) {
+      std::vector<std::string_view> names;
+      if (const auto* branch = op.main.AsIfParam()) names = {branch->then_graph, branch->else_graph};
+      if (const auto* loop = op.main.AsWhileParam()) names = {loop->body_graph};
+      for (std::string_view name : names) {
+        const auto it = index.find(name);
+        if (it == index.end()) continue;
+        users[it->second].push_back(i);
+        ++waiting[i];
+      }
+    }
+  }
+  for (size_t i = subgraphs_.size(); i-- > 0;) {
+    if (waiting[i] == 0) ready.push_back(i);
+  }
+  while (!ready.empty()) {
+    const size_t i = ready.back();
+    ready.pop_back();
+    for (size_t user : users[i]) {
+      if (--waiting[user] == 0) ready.push_back(user);
+    }
+    model_.subgraphs.push_back(std::move(*subgraphs_[i]));
+  }
+}
+
 StatusOr<Model> Importer::Run() {
   const GraphView& graph = *view_.graph;
   model_.source = mnn::NetSource::ONNX;
@@ -297,7 +331,7 @@ StatusOr<Model> Importer::Run() {
   }
   builder.RecordShapes();
   model_.external_files = external_.paths();
-  for (std::unique_ptr<Graph>& g : subgraphs_) model_.subgraphs.push_back(std::move(*g));
+  StoreSubgraphs();
   return std::move(model_);
 }
 

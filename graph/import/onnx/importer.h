@@ -108,6 +108,7 @@ class Importer {
   void ConvertNode(const NodeView& node, Scope* scope);
   bool ConvertFunctionCall(const NodeView& node, Scope* scope);
   Status ErrorSummary() const;
+  void StoreSubgraphs();
 
   ImportOptions options_;
   ModelView view_;

@@ -46,7 +46,7 @@ std::vector<Value> ConvertBody(NodeContext& n, GraphBuilder& b, const GraphView&
   for (std::string_view name : names) {
     results.push_back(scope.Find(name));
     if (!results.back().valid() && b.ok()) {
-      if (n.importer().failed()) b.Fail(Unsupported("its subgraph cannot be converted"));
+      if (n.importer().failed()) b.Fail(MakeStatus(absl::StatusCode::kAborted, "its subgraph cannot be converted"));
       else b.Fail(InvalidInput("output '{}' of the subgraph is produced by no node", name));
     }
   }
