@@ -117,6 +117,12 @@ std::optional<Shape> GraphBuilder::ResolveReshape(const std::optional<Shape>& fr
 
 Value GraphBuilder::ReshapeTo(Value x, std::vector<int64_t> dims) {
   if (!x.valid() || !ok()) return {};
+  if (dims.empty() && HasRank(x) && !IsConstant(x) && !shape(x)->empty()) {
+    // The runtime crashes on a Reshape to rank 0.
+    std::vector<int64_t> all(shape(x)->size());
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
+    return Squeeze(x, std::move(all));
+  }
   auto out = ResolveReshape(shape(x), dims, true);
   if (!out) return {};
   return EmitReshape(x, dims, {}, std::move(*out));
