@@ -29,6 +29,16 @@ bool IsComparison(BinaryKind op) {
   }
 }
 
+// Some axis of `from` is certainly stretched to give `to`.
+bool IsBroadcast(const Shape& from, const Shape& to) {
+  const size_t lead = to.size() - from.size();
+  for (size_t i = 0; i < to.size(); ++i) {
+    const Dim own = i < lead ? 1 : from[i - lead];
+    if (own == 1 && IsKnown(to[i]) && to[i] != 1) return true;
+  }
+  return false;
+}
+
 // What is known of a comparison with a symbol: sizes are not negative.
 std::optional<bool> CompareDims(BinaryKind op, Dim a, Dim b, const SymbolTable& symbols) {
   const bool equal = a == b;
@@ -214,6 +224,12 @@ Value GraphBuilder::Select(Value condition, Value a, Value b) {
       return Fail(InvalidInput("shapes {}, {} and {} do not broadcast", ShapeText(shape(condition)),
                                ShapeText(shape(a)), ShapeText(shape(b))));
     }
+  }
+  // Where `a` has the whole shape and `b` has not (nor is one number), the runtime reads past the end of `b`. The other way round is
+  // right, and so are two operands that are both broadcast.
+  if (out && *shape(b) != *out && ElementCount(*shape(b)) != 1) {
+    if (*shape(a) == *out) return Select(LogicalNot(condition), b, a);
+    if (!IsBroadcast(*shape(a), *out)) b = Expand(b, ShapeOf(a));
   }
   const ElementType type = info(a).type;
   std::optional<std::vector<Dim>> elements;
