@@ -1,6 +1,9 @@
 #include <exception>
-#include <protozero/pbf_reader.hpp>
 #include <stdexcept>
+
+// A field of another wire type than its number should have is bad input, not a bug of ours.
+#define protozero_assert(x) ((x) ? static_cast<void>(0) : throw std::runtime_error("a field of the wrong type"))
+#include <protozero/pbf_reader.hpp>
 
 #include "graph/import/onnx/model_view.h"
 
@@ -276,7 +279,7 @@ StatusOr<ModelView> ReadModel(Bytes file) {
     return model;
   } catch (const protozero::exception& error) {
     return InvalidInput("the file is no ONNX model or is damaged ({})", error.what());
-  } catch (const TooDeep& error) {
+  } catch (const std::runtime_error& error) {
     return InvalidInput("the file is no usable ONNX model: {}", error.what());
   }
 }
