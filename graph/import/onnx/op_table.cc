@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
-    QuantizeOps,    QLinearOps,
+    QuantizeOps,    QLinearOps,    QLinearRealOps, LowBitOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
     ScatterOps,     SelectionOps,  UniqueOps,
     ControlFlowOps, SequenceOps,

@@ -40,6 +40,8 @@ std::span<const OpRow> LossOps();
 std::span<const OpRow> RandomOps();
 std::span<const OpRow> QuantizeOps();
 std::span<const OpRow> QLinearOps();
+std::span<const OpRow> QLinearRealOps();
+std::span<const OpRow> LowBitOps();
 std::span<const OpRow> ConvolutionOps();
 std::span<const OpRow> ConvTransposeOps();
 std::span<const OpRow> PoolingOps();
