@@ -37,6 +37,7 @@ endfunction()
 quantpress_python_test(policy fast policy/test_tree.py)
 quantpress_python_test(golden fast golden/test_golden.py)
 quantpress_python_test(interop_bundled fast interop/run.py test_bundled.py)
+quantpress_python_test(interop_ops slow interop/run.py ops)
 quantpress_python_test(interop_zoo slow interop/run.py test_zoo.py TIMEOUT 1200)
 
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
