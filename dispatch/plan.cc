@@ -8,12 +8,10 @@ namespace {
 // The smallest block, and the step of block sizes, that the runtime's low-memory kernels accept.
 constexpr uint64_t kBlockUnit = 16;
 
-bool Fits(uint64_t block, uint64_t input_channels) { return block % kBlockUnit == 0 && input_channels % block == 0; }
-
 // The largest fitting block of at most `limit` channels; 0 if there is none.
 uint64_t LargestFitting(uint64_t limit, uint64_t input_channels) {
   for (uint64_t block = std::min(limit, input_channels) / kBlockUnit * kBlockUnit; block > 0; block -= kBlockUnit) {
-    if (Fits(block, input_channels)) return block;
+    if (BlockFits(block, input_channels)) return block;
   }
   return 0;
 }
@@ -21,7 +19,7 @@ uint64_t LargestFitting(uint64_t limit, uint64_t input_channels) {
 std::string FittingSizes(uint64_t input_channels) {
   std::string list;
   for (uint64_t block = kBlockUnit; block <= input_channels && list.size() < 80; block += kBlockUnit) {
-    if (Fits(block, input_channels)) list += fmt::format("{}{}", list.empty() ? "" : ", ", block);
+    if (BlockFits(block, input_channels)) list += fmt::format("{}{}", list.empty() ? "" : ", ", block);
   }
   return list.empty() ? "only one group per output channel fits" : fmt::format("sizes that fit: {}", list);
 }
@@ -35,7 +33,7 @@ Status ChooseBlock(BlockPolicy policy, WeightPlan* plan) {
   if (plan->request.block <= 0) return {};
   const auto asked = static_cast<uint64_t>(plan->request.block);
   const uint64_t channels = plan->geometry.input_channels;
-  if (Fits(asked, channels)) {
+  if (BlockFits(asked, channels)) {
     plan->block = asked;
     return {};
   }
@@ -50,7 +48,21 @@ Status ChooseBlock(BlockPolicy policy, WeightPlan* plan) {
   return {};
 }
 
+// Groups and bytes of a quantized weight, from its coding and block.
+void SetSizes(WeightPlan* plan) {
+  const WeightGeometry& geometry = plan->geometry;
+  plan->group_size = (plan->block > 0 ? plan->block : geometry.input_channels) * geometry.kernel_size;
+  plan->groups = plan->group_size == 0 ? 0 : geometry.elements() / plan->group_size;
+  plan->bytes_after = PayloadHeaderBytes(plan->groups, plan->group_size, plan->coding.bits) +
+                      kernels::PackedBytes(geometry.elements(), plan->coding.bits) +
+                      AlphaCount(plan->coding.method, plan->groups) * (plan->coding.half_scales ? 2 : 4);
+}
+
 }  // namespace
+
+bool BlockFits(uint64_t block, uint64_t input_channels) {
+  return block > 0 && block % kBlockUnit == 0 && input_channels % block == 0;
+}
 
 StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometry, const WeightRequest& request,
                                 BlockPolicy policy, std::string reason) {
@@ -80,16 +92,23 @@ StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometr
                        : request.asymmetric ? QuantMethod::kAsymmetric
                                             : QuantMethod::kSymmetric;
   QP_RETURN_IF_ERROR(ChooseBlock(policy, &plan));
-  const uint64_t per_group = plan.block > 0 ? plan.block : geometry.input_channels;
-  plan.group_size = per_group * geometry.kernel_size;
-  plan.groups = plan.group_size == 0 ? 0 : elements / plan.group_size;
+  SetSizes(&plan);
   if (plan.groups > UINT32_MAX || plan.group_size > UINT32_MAX) {
     return Unsupported("layer '{}': {} groups of {} weights are beyond what the format can hold", plan.layer, plan.groups,
                        plan.group_size);
   }
-  plan.bytes_after = PayloadHeaderBytes(plan.groups, plan.group_size, request.bits) +
-                     kernels::PackedBytes(elements, request.bits) +
-                     AlphaCount(plan.coding.method, plan.groups) * (plan.coding.half_scales ? 2 : 4);
+  return plan;
+}
+
+WeightPlan PlanSourceCodes(std::string layer, const WeightGeometry& geometry, int bits, uint64_t block) {
+  WeightPlan plan;
+  plan.layer = std::move(layer);
+  plan.geometry = geometry;
+  plan.storage = Storage::kQuantized;
+  plan.source_codes = true;
+  plan.coding = {QuantMethod::kSymmetric, bits, false};
+  plan.block = block;
+  SetSizes(&plan);
   return plan;
 }
 

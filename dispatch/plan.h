@@ -57,6 +57,7 @@ struct WeightPlan {
   WeightRequest request;
   Storage storage = Storage::kFloat32;
   CodingSpec coding;           // kQuantized only
+  bool source_codes = false;   // kQuantized only: codes and scales are those of the source, not computed from weights
   uint64_t block = 0;          // input channels per block; 0: channel-wise (one group per row)
   uint64_t group_size = 0;     // weights per group
   uint64_t groups = 0;
@@ -81,6 +82,13 @@ constexpr uint64_t PayloadHeaderBytes(uint64_t groups, uint64_t group_size, int 
 // fit under BlockPolicy::kError (names the layer and lists fitting sizes).
 StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometry, const WeightRequest& request,
                                 BlockPolicy policy, std::string reason);
+
+// The plan of a layer whose source holds codes and scales that the coding can hold as they are: symmetric, `bits` wide, one
+// scale per `block` input channels (0: per row). Precondition: the block fits the layer.
+WeightPlan PlanSourceCodes(std::string layer, const WeightGeometry& geometry, int bits, uint64_t block);
+
+// Whether the runtime can use blocks of this many input channels.
+bool BlockFits(uint64_t block, uint64_t input_channels);
 
 }  // namespace quantpress::dispatch
 

@@ -6,6 +6,7 @@
 
 #include "dispatch/error_stats.h"
 #include "graph/export/fill_tasks.h"
+#include "graph/export/source_codes.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
 
@@ -199,12 +200,15 @@ class Filler {
     const auto packed = parts.Take<uint8_t>(sizes.output);
     const auto alpha = parts.Take<std::byte>(sizes.alpha);
     const auto quantizer = parts.Take<std::byte>(sizes.quantizer);
+    if (plan.source_codes) {
+      QP_RETURN_IF_ERROR(PackSourceCodes(work.source, plan, task.begin, task.count, floats, quantizer, packed, alpha));
+      return WriteCodes(task, job, work, packed, alpha);
+    }
     QP_ASSIGN_OR_RETURN(const float* values,
                         ReadWeights(*work.source, begin, count, options_.policy, false, floats, job.layer));
     dispatch::RunOutput out;
     out.packed = packed.data();
     out.stats = stats;
-    const uint64_t alpha_width = plan.coding.half_scales ? sizeof(uint16_t) : sizeof(float);
     if (plan.coding.half_scales) {
       out.alpha_half = reinterpret_cast<uint16_t*>(alpha.data());
     } else {
@@ -212,6 +216,15 @@ class Filler {
     }
     const size_t bad = dispatch::QuantizeRun(plan.coding, values, task.count, plan.group_size, quantizer, out);
     if (bad != dispatch::kNoNonFinite) return NonFiniteError(job.layer, begin + bad, values[bad]);
+    return WriteCodes(task, job, work, packed, alpha);
+  }
+
+  // Packed indexes and scales of a task's groups to their places.
+  Status WriteCodes(const FillTask& task, const Job& job, const QuantizeJob& work, std::span<const uint8_t> packed,
+                    std::span<const std::byte> alpha) const {
+    const WeightPlan& plan = plan_.weights[work.plan_index];
+    const uint64_t begin = task.begin * plan.group_size;
+    const uint64_t alpha_width = plan.coding.half_scales ? sizeof(uint16_t) : sizeof(float);
     const uint64_t entry = alpha_width * dispatch::AlphaCount(plan.coding.method, 1);
     QP_RETURN_IF_ERROR(Write(lowered_.vectors[work.alpha], task.begin * entry,
                              {reinterpret_cast<const uint8_t*>(alpha.data()), task.count * entry}));

@@ -81,10 +81,10 @@ ScratchSizes ScratchOf(const FillTask& task, const Job& job, const BulkVector& v
   } else if (const auto* quantize = std::get_if<QuantizeJob>(&job.work)) {
     const dispatch::WeightPlan& weight = plan.weights[quantize->plan_index];
     const uint64_t count = task.count * weight.group_size;
-    sizes.floats = floats_for(*quantize->source, count);
+    sizes.floats = weight.source_codes ? count * sizeof(float) : floats_for(*quantize->source, count);
     sizes.output = kernels::PackedBytes(count, weight.coding.bits);
     sizes.alpha = dispatch::AlphaCount(weight.coding.method, task.count) * sizeof(float);
-    sizes.quantizer = dispatch::QuantizeRunScratchBytes(weight.coding, task.count, weight.group_size);
+    sizes.quantizer = weight.source_codes ? count : dispatch::QuantizeRunScratchBytes(weight.coding, task.count, weight.group_size);
   }
   return sizes;
 }

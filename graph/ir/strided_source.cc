@@ -2,6 +2,7 @@
 // dimension has stride 1 (that is every weight transposition: [in, out] matrices, HWIO kernels); element by element.
 #include <algorithm>
 
+#include "graph/ir/coded_elements.h"
 #include "graph/ir/tensor_source.h"
 #include "kernels/transpose.h"
 
@@ -42,7 +43,7 @@ uint64_t Product(const std::vector<int64_t>& shape) {
 void ReadFrom(const TensorSource& source, uint64_t at, std::span<float> out) { source.ReadFloats(at, out); }
 void ReadFrom(const TensorSource& source, uint64_t at, std::span<int64_t> out) { source.ReadInts(at, out); }
 
-class Strided final : public TensorSource {
+class Strided final : public TensorSource, public CodedElements {
  public:
   Strided(TensorSourcePtr base, uint64_t count, std::vector<Dimension> dims, int64_t offset)
       : TensorSource(base->type(), count), base_(std::move(base)), dims_(std::move(dims)), offset_(offset) {
@@ -52,6 +53,7 @@ class Strided final : public TensorSource {
         floats_ = reinterpret_cast<const float*>(stored_.data);
       }
     }
+    coded_ = CodedElementsOf(base_);
     inner_ = dims_.back().size;
     uint64_t row = 1;
     for (size_t i = dims_.size(); i-- > 0; row *= dims_[i].size) {
@@ -75,6 +77,26 @@ class Strided final : public TensorSource {
   }
 
   uint64_t RowLength() const override { return row_; }
+
+  int CodeBits() const override { return coded_ != nullptr ? coded_->CodeBits() : 0; }
+  int64_t Center() const override { return coded_->Center(); }
+  TensorSourcePtr Codes() const override {
+    return std::make_shared<Strided>(coded_->Codes(), count(), dims_, offset_);
+  }
+  float ScaleOf(uint64_t element) const override { return coded_->ScaleOf(Locate(element)); }
+  bool HasOneScale() const override { return coded_->HasOneScale(); }
+
+  bool GroupsShareScale(uint64_t group_size) const override {
+    if (HasOneScale()) return true;
+    for (uint64_t at = 0; at < count();) {
+      const uint64_t end = at + group_size;
+      const float scale = ScaleOf(at);
+      for (; at < end; ++at) {
+        if (ScaleOf(at) != scale) return false;
+      }
+    }
+    return true;
+  }
 
  private:
   // Base index of element `index`.
@@ -170,6 +192,7 @@ class Strided final : public TensorSource {
   std::vector<Dimension> dims_;
   int64_t offset_;
   Bytes stored_;
+  const CodedElements* coded_ = nullptr;  // the base's face, if it has one
   const float* floats_ = nullptr;  // the base's elements, where they lie in memory as aligned float32
   uint64_t inner_ = 1;             // size of the innermost dimension
   size_t unit_ = 0;                // the dimension of stride 1 that rows are counted along, if row_ > 1
