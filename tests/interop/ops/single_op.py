@@ -9,7 +9,7 @@ import clients
 OPSETS = [("", 21), ("com.microsoft", 1)]
 
 
-def model(op, inputs, constants=(), outputs=1, domain="", opset=None, **attributes):
+def model(op, inputs, constants=(), outputs=1, domain="", onnx_opset=None, **attributes):
     """A model of one node. `inputs` is an ordered {name: array or None}: None leaves an optional input out; names in
     `constants` become initializers. Output types are left to the runtime of the reference."""
     names = [name if array is not None else "" for name, array in inputs.items()]
@@ -27,7 +27,7 @@ def model(op, inputs, constants=(), outputs=1, domain="", opset=None, **attribut
         [onnx.ValueInfoProto(name=name) for name in results],
         [numpy_helper.from_array(present[name], name) for name in constants if name in present],
     )
-    versions = [helper.make_opsetid(d, opset if opset and not d else v) for d, v in OPSETS]
+    versions = [helper.make_opsetid(d, onnx_opset if onnx_opset and not d else v) for d, v in OPSETS]
     return helper.make_model(graph, opset_imports=versions, ir_version=10)
 
 

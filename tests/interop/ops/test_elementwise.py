@@ -70,12 +70,12 @@ def test_integers_wrap_around_in_narrower_types(tmp_path, to):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 def test_narrow_arithmetic_wraps_around(tmp_path, op, dtype):
     x = np.array([0, 1, 7, 100, 127], dtype)
-    check(tmp_path, op, {"a": x, "b": x[::-1].copy()}, opset=14)
+    check(tmp_path, op, {"a": x, "b": x[::-1].copy()}, onnx_opset=14)
 
 
 @pytest.mark.parametrize("op", ["IsNaN", "IsInf"])
 def test_special_numbers(tmp_path, op):
-    check(tmp_path, op, {"x": VALUES}, opset=13 if op == "IsNaN" else 10)
+    check(tmp_path, op, {"x": VALUES}, onnx_opset=13 if op == "IsNaN" else 10)
 
 
 @pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
