@@ -21,10 +21,11 @@ class CodedElements {
   virtual int64_t Center() const = 0;
   virtual TensorSourcePtr Codes() const = 0;
   virtual float ScaleOf(uint64_t element) const = 0;
-  // All elements have the same scale: a quick answer, false where only a search would tell.
-  virtual bool HasOneScale() const = 0;
+  // Elements from `element` on that are known to share its scale, at least 1. There may be more: see GroupsShareScale.
+  virtual uint64_t ScaleRun(uint64_t element) const = 0;
+
   // Each run of `group_size` elements has one scale. Precondition: group_size divides the number of elements.
-  virtual bool GroupsShareScale(uint64_t group_size) const = 0;
+  bool GroupsShareScale(uint64_t group_size) const;
 };
 
 // That face of `source`, or null where it has none.

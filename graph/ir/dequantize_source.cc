@@ -22,33 +22,19 @@ class Dequantize final : public TensorSource, public CodedElements {
         scales_(layout, base_->count(), scale_.size()) {
     zero_point_.resize(scale_.size(), 0);
     stored_ = base_->Stored();
-    center_ = IsUnsigned(base_->type()) ? int64_t{1} << (ElementBits(base_->type()) - 1) : 0;
+    if (const int bits = ElementBits(base_->type()); IsInteger(base_->type()) && bits <= 8) {
+      center_ = IsUnsigned(base_->type()) ? int64_t{1} << (bits - 1) : 0;
+      const bool centered = std::all_of(zero_point_.begin(), zero_point_.end(), [this](int64_t z) { return z == center_; });
+      const bool finite = std::all_of(scale_.begin(), scale_.end(), [](float s) { return std::isfinite(s); });
+      if (centered && finite) code_bits_ = bits;
+    }
   }
 
-  int CodeBits() const override {
-    const int bits = ElementBits(base_->type());
-    if (!IsInteger(base_->type()) || bits > 8) return 0;
-    const bool centered = std::all_of(zero_point_.begin(), zero_point_.end(), [this](int64_t z) { return z == center_; });
-    const bool finite = std::all_of(scale_.begin(), scale_.end(), [](float s) { return std::isfinite(s); });
-    return centered && finite ? bits : 0;
-  }
+  int CodeBits() const override { return code_bits_; }
   int64_t Center() const override { return center_; }
   TensorSourcePtr Codes() const override { return base_; }
   float ScaleOf(uint64_t element) const override { return scale_[scales_.IndexOf(element)]; }
-  bool HasOneScale() const override { return scale_.size() == 1; }
-
-  bool GroupsShareScale(uint64_t group_size) const override {
-    if (HasOneScale()) return true;
-    for (uint64_t at = 0; at < count();) {
-      const uint64_t end = at + group_size;
-      const float scale = ScaleOf(at);
-      while (at < end) {
-        if (ScaleOf(at) != scale) return false;
-        at += std::min(scales_.RunLength(at), end - at);
-      }
-    }
-    return true;
-  }
+  uint64_t ScaleRun(uint64_t element) const override { return scales_.RunLength(element); }
 
   void ReadFloats(uint64_t begin, std::span<float> out) const override {
     for (size_t done = 0; done < out.size();) {
@@ -95,6 +81,7 @@ class Dequantize final : public TensorSource, public CodedElements {
   std::vector<int64_t> zero_point_;
   ScaleIndexer scales_;
   Bytes stored_;
+  int code_bits_ = 0;
   int64_t center_ = 0;
 };
 

@@ -54,6 +54,7 @@ class Strided final : public TensorSource, public CodedElements {
       }
     }
     coded_ = CodedElementsOf(base_);
+    one_scale_ = coded_ != nullptr && coded_->ScaleRun(0) == base_->count();
     inner_ = dims_.back().size;
     uint64_t row = 1;
     for (size_t i = dims_.size(); i-- > 0; row *= dims_[i].size) {
@@ -84,19 +85,7 @@ class Strided final : public TensorSource, public CodedElements {
     return std::make_shared<Strided>(coded_->Codes(), count(), dims_, offset_);
   }
   float ScaleOf(uint64_t element) const override { return coded_->ScaleOf(Locate(element)); }
-  bool HasOneScale() const override { return coded_->HasOneScale(); }
-
-  bool GroupsShareScale(uint64_t group_size) const override {
-    if (HasOneScale()) return true;
-    for (uint64_t at = 0; at < count();) {
-      const uint64_t end = at + group_size;
-      const float scale = ScaleOf(at);
-      for (; at < end; ++at) {
-        if (ScaleOf(at) != scale) return false;
-      }
-    }
-    return true;
-  }
+  uint64_t ScaleRun(uint64_t element) const override { return one_scale_ ? count() - element : 1; }
 
  private:
   // Base index of element `index`.
@@ -193,6 +182,7 @@ class Strided final : public TensorSource, public CodedElements {
   int64_t offset_;
   Bytes stored_;
   const CodedElements* coded_ = nullptr;  // the base's face, if it has one
+  bool one_scale_ = false;                // the whole base has one scale
   const float* floats_ = nullptr;  // the base's elements, where they lie in memory as aligned float32
   uint64_t inner_ = 1;             // size of the innermost dimension
   size_t unit_ = 0;                // the dimension of stride 1 that rows are counted along, if row_ > 1

@@ -103,15 +103,10 @@ void MatMulNBits(NodeContext& n) {
   }
   const ElementType type = n.b.type(a);
   const Value weight = NBitsMatrix(n, columns, k, bits, block);
-  Value bias = n.OptionalInput(5);
+  const Value bias = n.OptionalInput(5);
   if (!n.ok()) return;
-  Value out;
-  if (n.b.options().convert_matmul_to_conv && (!bias.valid() || n.b.IsConstant(bias))) {
-    out = n.b.Linear(a, weight, bias);
-  } else {
-    out = n.b.MatMul(a, weight, false, true);
-    if (bias.valid()) out = n.b.Add(out, bias);
-  }
+  Value out = n.b.MatMul(a, weight, false, true);
+  if (bias.valid()) out = n.b.Add(out, bias);
   n.SetOutput(0, n.b.Cast(out, type));
 }
 
@@ -185,7 +180,7 @@ void GatherBlockQuantized(NodeContext& n) {
 }
 
 constexpr OpRow kRows[] = {
-    {"com.microsoft", "MatMulNBits", 1, kNewest, MatMulNBits, "4 or 8 bits; becomes a float weight, which can be quantized again"},
+    {"com.microsoft", "MatMulNBits", 1, kNewest, MatMulNBits, "4 or 8 bits; codes are kept where docs/plan.md says so, else it becomes a float weight"},
     {"com.microsoft", "GatherBlockQuantized", 1, kNewest, GatherBlockQuantized, "4 or 8 bits, blocks along the last axis"},
 };
 
