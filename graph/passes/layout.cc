@@ -4,8 +4,6 @@
 // Convolutions, pooling and their like work on packed data. The runtime would convert before and after each of them by
 // itself; saying it once keeps whole chains packed. For Scale, PReLU and GridSample it is not optional: they read plain data as if it
 // were packed.
-#include <algorithm>
-
 #include "graph/build/params.h"
 #include "graph/passes/passes.h"
 
@@ -85,10 +83,7 @@ class LayoutAssigner {
     }
     constants_.resize(graph_.tensors.size(), 0);
     for (Op& op : ops) Place(std::move(op));
-    // Graph outputs are plain and keep their names.
-    for (int t : graph_.outputs) {
-      if (IsPacked(t)) RestoreOutput(t);
-    }
+    RestoreOutputs();
   }
 
  private:
@@ -160,13 +155,29 @@ class LayoutAssigner {
     return copy;
   }
 
-  void RestoreOutput(int t) {
-    const int inner = AddTensor(graph_.tensors[static_cast<size_t>(t)] + "__before_tr", t, true);
-    for (Op& op : graph_.ops) {
-      for (auto* list : {&op.inputs, &op.outputs}) std::replace(list->begin(), list->end(), t, inner);
+  // Graph outputs are plain and keep their names: what was packed becomes a tensor of its own, and the output its plain copy.
+  // All are renamed in one walk over the ops.
+  void RestoreOutputs() {
+    std::vector<int> inner(graph_.tensors.size(), -1);
+    std::vector<int> packed_outputs;
+    for (int t : graph_.outputs) {
+      int& copy = inner[static_cast<size_t>(t)];
+      if (copy >= 0 || !IsPacked(t)) continue;
+      copy = AddTensor(graph_.tensors[static_cast<size_t>(t)] + "__before_tr", t, true);
+      packed_outputs.push_back(t);
     }
-    packed_[static_cast<size_t>(t)] = false;
-    AppendConvert(inner, t);
+    if (packed_outputs.empty()) return;
+    for (Op& op : graph_.ops) {
+      for (auto* list : {&op.inputs, &op.outputs}) {
+        for (int& t : *list) {
+          if (t >= 0 && static_cast<size_t>(t) < inner.size() && inner[static_cast<size_t>(t)] >= 0) t = inner[static_cast<size_t>(t)];
+        }
+      }
+    }
+    for (int t : packed_outputs) {
+      packed_[static_cast<size_t>(t)] = false;
+      AppendConvert(inner[static_cast<size_t>(t)], t);
+    }
   }
 
   Graph& graph_;
