@@ -11,7 +11,7 @@ constexpr std::span<const OpRow> (*kFamilies[])() = {
     QuantizeOps,    QLinearOps,    QLinearRealOps, LowBitOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,
     ScatterOps,     SelectionOps,  UniqueOps,
-    ControlFlowOps, SequenceOps,
+    ControlFlowOps, SequenceOps,   RecurrentOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
 };
 

@@ -56,6 +56,7 @@ std::span<const OpRow> UniqueOps();
 std::span<const OpRow> ReductionOps();
 std::span<const OpRow> MatrixOps();
 std::span<const OpRow> ResizeOps();
+std::span<const OpRow> RecurrentOps();
 
 }  // namespace quantpress::graph::onnx
 
