@@ -16,7 +16,7 @@ using Kind = mnn::BinaryOpOperation;
 // The runtime's gathers and scatters do not count negative indices from the end.
 Value GraphBuilder::NormalizeIndices(Value indices, Value x, size_t axis) {
   if (!indices.valid() || !ok()) return {};
-  const Dim size = (*shape(x))[axis];
+  const Dim size = HasRank(x) ? (*shape(x))[axis] : symbols_->Fresh();
   if (IsConstant(indices) && IsKnown(size)) {
     auto ints = ConstantInts(indices);
     if (!ints) return Fail(Unsupported("{} constant indices", constant(indices)->count()));
@@ -62,6 +62,10 @@ Value GraphBuilder::NormalizeTuples(Value indices, Value x, size_t first) {
 
 Value GraphBuilder::Gather(Value x, Value indices, int64_t axis) {
   if (!x.valid() || !indices.valid() || !ok()) return {};
+  if (!HasRank(x) && axis >= 0) {
+    return Emit(mnn::OpType::GatherV2, {}, {x, NormalizeIndices(indices, x, static_cast<size_t>(axis)), ScalarInt(axis, ElementType::kInt32)},
+                {info(x).type, std::nullopt, info(x).stored});
+  }
   const size_t rank = Rank(x);
   if (!ok()) return {};
   const ValueInfo from = info(x);

@@ -37,9 +37,8 @@ Value GraphBuilder::ShapeOf(Value x) {
 }
 
 Value GraphBuilder::DimOf(Value x, size_t axis) {
-  if (!HasRank(x)) return {};
-  const Dim d = (*shape(x))[axis];
-  if (IsKnown(d)) return ScalarInt(d);
+  if (!x.valid() || !ok()) return {};
+  if (HasRank(x) && IsKnown((*shape(x))[axis])) return ScalarInt((*shape(x))[axis]);
   return Gather(ShapeOf(x), ScalarInt(static_cast<int64_t>(axis)), 0);
 }
 
@@ -178,8 +177,12 @@ Value GraphBuilder::Reshape(Value x, Value target, bool allow_zero) {
 }
 
 Value GraphBuilder::Squeeze(Value x, std::vector<int64_t> axes) {
-  const size_t rank = Rank(x);
   if (!x.valid() || !ok()) return {};
+  if (!HasRank(x) && !axes.empty()) {  // the runtime knows the rank
+    return Emit(mnn::OpType::Squeeze, SqueezeParam(axes), {x}, {info(x).type, std::nullopt, info(x).stored});
+  }
+  const size_t rank = Rank(x);
+  if (!ok()) return {};
   const ValueInfo from = info(x);
   std::vector<bool> drop(rank, false);
   for (int64_t& axis : axes) {
@@ -203,9 +206,12 @@ Value GraphBuilder::Squeeze(Value x, std::vector<int64_t> axes) {
 }
 
 Value GraphBuilder::Unsqueeze(Value x, std::vector<int64_t> axes) {
-  if (axes.empty()) return x;
-  const size_t rank = Rank(x);
   if (!x.valid() || !ok()) return {};
+  if (axes.empty()) return x;
+  if (!HasRank(x)) {
+    return Emit(mnn::OpType::Unsqueeze, SqueezeParam(axes), {x}, {info(x).type, std::nullopt, info(x).stored});
+  }
+  const size_t rank = Rank(x);
   const ValueInfo from = info(x);
   const size_t out_rank = rank + axes.size();
   std::vector<bool> added(out_rank, false);
