@@ -58,7 +58,8 @@ def test_directions(tmp_path, op, direction, steps, constants):
 @pytest.mark.parametrize("op", GATES)
 def test_sequences_of_different_lengths(tmp_path, op, direction, steps):
     directions = 2 if direction == "bidirectional" else 1
-    compare(tmp_path, op, inputs(op, steps, 3, directions=directions, lengths=[2, steps, 1]), direction=direction)
+    for lengths in ([2, steps, 1], [steps, 0, 2]):
+        compare(tmp_path, op, inputs(op, steps, 3, directions=directions, lengths=lengths), direction=direction)
 
 
 @pytest.mark.parametrize("steps", [3, 12])
@@ -113,7 +114,7 @@ def test_parameters_go_to_the_functions_that_have_them(tmp_path):
 @pytest.mark.parametrize("opset", [7, 14, 22])
 @pytest.mark.parametrize("op", GATES)
 def test_versions(tmp_path, op, opset):
-    compare(tmp_path, op, inputs(op, 5), opset=opset)
+    compare(tmp_path, op, inputs(op, 5), onnx_opset=opset)
 
 
 @pytest.mark.parametrize("op", GATES)

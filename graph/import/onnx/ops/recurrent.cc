@@ -102,7 +102,8 @@ State LstmStep(NodeContext& n, GraphBuilder& b, const Recurrent& r, const Direct
   if (r.input_forget) forget = b.Sub(b.ScalarLike(1, i), i);
   const Value c = b.Add(b.Mul(forget, state.c), b.Mul(i, Activate(b, g, cell)));
   if (peepholes) o = Activate(b, f, Limit(b, b.Add(o, b.Mul(In(n, b, d.peephole[1]), c)), r.clip));
-  return {b.Mul(o, Activate(b, out, Limit(b, c, r.clip))), c};
+  // The cell itself is not clipped before its activation: so does ONNX Runtime.
+  return {b.Mul(o, Activate(b, out, c)), c};
 }
 
 State GruStep(NodeContext& n, GraphBuilder& b, const Recurrent& r, const Direction& d, Value gates, const State& state) {
@@ -226,7 +227,10 @@ Value InitialState(NodeContext& n, const Recurrent& r, size_t input, size_t inde
   if (v.valid()) {
     n.b.AssumeRank(v, 3);
     if (batch_first) v = n.b.Transpose(v, {1, 0, 2});
-    return Pick(n.b, v, index);
+    v = Pick(n.b, v, index);
+    if (!r.lengths.valid()) return v;
+    // A sequence of no steps ends with zeros, whatever it began with: so does ONNX Runtime.
+    return n.b.Select(n.b.Greater(r.lengths, n.b.ScalarLike(0, r.lengths)), v, n.b.ScalarLike(0, v));
   }
   const Dim batch = (*n.b.shape(r.x))[1];
   const Value zero = n.b.ScalarLike(0, r.x);
