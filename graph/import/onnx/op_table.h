@@ -57,6 +57,8 @@ std::span<const OpRow> ReductionOps();
 std::span<const OpRow> MatrixOps();
 std::span<const OpRow> ResizeOps();
 std::span<const OpRow> RecurrentOps();
+std::span<const OpRow> StandardAttentionOps();
+std::span<const OpRow> LinearAttentionOps();
 
 }  // namespace quantpress::graph::onnx
 
