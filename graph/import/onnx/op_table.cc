@@ -13,7 +13,7 @@ constexpr std::span<const OpRow> (*kFamilies[])() = {
     ScatterOps,     SelectionOps,  UniqueOps,
     ControlFlowOps, SequenceOps,   RecurrentOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
-    StandardAttentionOps, LinearAttentionOps,
+    StandardAttentionOps, LinearAttentionOps, FusedAttentionOps, GroupQueryAttentionOps, FusedNormOps, FusedLayerOps,
 };
 
 using Index = std::multimap<std::pair<std::string_view, std::string_view>, const OpRow*>;

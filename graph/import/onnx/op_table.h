@@ -59,6 +59,10 @@ std::span<const OpRow> ResizeOps();
 std::span<const OpRow> RecurrentOps();
 std::span<const OpRow> StandardAttentionOps();
 std::span<const OpRow> LinearAttentionOps();
+std::span<const OpRow> FusedAttentionOps();
+std::span<const OpRow> GroupQueryAttentionOps();
+std::span<const OpRow> FusedNormOps();
+std::span<const OpRow> FusedLayerOps();
 
 }  // namespace quantpress::graph::onnx
 

@@ -4,6 +4,7 @@
 #include "graph/build/params.h"
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
+#include "graph/import/onnx/ops/layer_norm.h"
 
 namespace quantpress::graph::onnx {
 namespace {
@@ -125,43 +126,53 @@ bool CanFuse(NodeContext& n, Value x, size_t axis, Value gamma, Value beta) {
          (!beta.valid() || (n.b.IsConstant(beta) && n.b.constant(beta)->count() == static_cast<uint64_t>(*count)));
 }
 
-void LayerNormalization(NodeContext& n) {
-  const Value x = n.Input(0), gamma = n.Input(1), beta = n.OptionalInput(2);
+}  // namespace
+
+Normalized LayerNorm(NodeContext& n, Value x, int64_t first_axis, Value gamma, Value beta, float epsilon) {
   const size_t rank = n.b.Rank(x);
-  if (!n.ok()) return;
-  const auto axis = NormalizeAxis(n.Int("axis", -1), rank);
-  if (!axis) return n.Fail("axis {} lies outside a tensor of rank {}", n.Int("axis", -1), rank);
-  const float epsilon = n.Float("epsilon", 1e-5f);
+  const auto axis = NormalizeAxis(first_axis, rank);
+  if (n.ok() && !axis) n.Fail("axis {} lies outside a tensor of rank {}", first_axis, rank);
+  if (!n.ok()) return {};
   if (!n.OutputUsed(1) && !n.OutputUsed(2) && CanFuse(n, x, *axis, gamma, beta)) {
     std::vector<float> g = *n.b.ConstantFloats(gamma);
     std::vector<float> b = beta.valid() ? *n.b.ConstantFloats(beta) : std::vector<float>(g.size(), 0.0f);
-    return n.SetOutput(0, FusedLayerNorm(n, x, 1, epsilon, std::move(g), std::move(b), false));
+    return {FusedLayerNorm(n, x, 1, epsilon, std::move(g), std::move(b), false), {}, {}};
   }
   const Moments m = MomentsOf(n, x, AxesFrom(*axis, rank));
   const Value inverse = InverseRoot(n, m.variance, epsilon);
-  Value out = n.b.Mul(n.b.Mul(m.centred, inverse), gamma);
-  if (beta.valid()) out = n.b.Add(out, beta);
-  n.SetOutput(0, out);
-  n.SetOutput(1, m.mean);
-  n.SetOutput(2, inverse);
+  Value y = n.b.Mul(n.b.Mul(m.centred, inverse), gamma);
+  if (beta.valid()) y = n.b.Add(y, beta);
+  return {y, m.mean, inverse};
 }
 
-void RmsNormalization(NodeContext& n) {
-  const Value x = n.Input(0), gamma = n.Input(1);
+Normalized RmsNorm(NodeContext& n, Value x, int64_t first_axis, Value gamma, float epsilon) {
   const size_t rank = n.b.Rank(x);
-  if (!n.ok()) return;
-  const auto axis = NormalizeAxis(n.Int("axis", -1), rank);
-  if (!axis) return n.Fail("axis {} lies outside a tensor of rank {}", n.Int("axis", -1), rank);
-  const float epsilon = n.Float("epsilon", 1e-5f);
-  if (!n.OutputUsed(1) && CanFuse(n, x, *axis, gamma, {})) {
+  const auto axis = NormalizeAxis(first_axis, rank);
+  if (n.ok() && !axis) n.Fail("axis {} lies outside a tensor of rank {}", first_axis, rank);
+  if (!n.ok()) return {};
+  if (!n.OutputUsed(1) && !n.OutputUsed(2) && CanFuse(n, x, *axis, gamma, {})) {
     std::vector<float> g = *n.b.ConstantFloats(gamma);
     std::vector<float> zeros(g.size(), 0.0f);
-    return n.SetOutput(0, FusedLayerNorm(n, x, 1, epsilon, std::move(g), std::move(zeros), true));
+    return {FusedLayerNorm(n, x, 1, epsilon, std::move(g), std::move(zeros), true), {}, {}};
   }
   const Value power = n.b.Reduce(R::MEAN, n.b.Unary(U::SQUARE, x), AxesFrom(*axis, rank), true);
   const Value inverse = InverseRoot(n, power, epsilon);
-  n.SetOutput(0, n.b.Mul(n.b.Mul(x, inverse), gamma));
-  n.SetOutput(1, inverse);
+  return {n.b.Mul(n.b.Mul(x, inverse), gamma), {}, inverse};
+}
+
+namespace {
+
+void LayerNormalization(NodeContext& n) {
+  const Normalized r = LayerNorm(n, n.Input(0), n.Int("axis", -1), n.Input(1), n.OptionalInput(2), n.Float("epsilon", 1e-5f));
+  n.SetOutput(0, r.y);
+  n.SetOutput(1, r.mean);
+  n.SetOutput(2, r.inverse);
+}
+
+void RmsNormalization(NodeContext& n) {
+  const Normalized r = RmsNorm(n, n.Input(0), n.Int("axis", -1), n.Input(1), n.Float("epsilon", 1e-5f));
+  n.SetOutput(0, r.y);
+  n.SetOutput(1, r.inverse);
 }
 
 void GroupNormalization(NodeContext& n) {
@@ -232,7 +243,9 @@ void MeanVarianceNormalization(NodeContext& n) {
 constexpr OpRow kRows[] = {
     {"", "BatchNormalization", 1, kNewest, BatchNormalization, ""},
     {"", "InstanceNormalization", 1, kNewest, InstanceNormalization, ""},
-    {"", "LayerNormalization", 17, kNewest, LayerNormalization, "the runtime's LayerNorm over the last axis, else decomposed"},
+    // Graph optimizers wrote both before the standard had them.
+    {"", "SimplifiedLayerNormalization", 1, kNewest, RmsNormalization, "the runtime's LayerNorm over the last axis, else decomposed"},
+    {"", "LayerNormalization", 1, kNewest, LayerNormalization, "the runtime's LayerNorm over the last axis, else decomposed"},
     {"", "RMSNormalization", 23, kNewest, RmsNormalization, "the runtime's LayerNorm over the last axis, else decomposed"},
     {"", "GroupNormalization", 18, kNewest, GroupNormalization, ""},
     {"", "LRN", 1, kNewest, Lrn, "as a window sum over channels"},
