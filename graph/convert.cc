@@ -3,9 +3,11 @@
 #include <sys/stat.h>
 
 #include "graph/export/exporter.h"
+#include "graph/export/output_file.h"
 #include "graph/import/mnn/mnn_importer.h"
 #include "graph/import/onnx/onnx_importer.h"
 #include "graph/passes/pipeline.h"
+#include "graph/recipe/recipe.h"
 
 namespace quantpress::graph {
 namespace {
@@ -49,6 +51,39 @@ void SetBatch(int batch, Model* model) {
   }
 }
 
+struct Planned {
+  Model model;
+  PlannedConversion conversion;
+};
+
+StatusOr<Planned> PlanWithModel(const ConvertOptions& options) {
+  Planned planned;
+  planned.conversion.options = options;
+  ConvertOptions& known = planned.conversion.options;
+  if (known.quantize.recipe == nullptr && known.quantize.plan == nullptr) {
+    QP_ASSIGN_OR_RETURN(known.quantize.recipe, ReadRecipeIfThere(known.quantize.recipe_path));
+  }
+  if (known.quantize.recipe != nullptr && known.output.uuid.empty()) {
+    known.output.uuid = known.quantize.recipe->pipeline.mnn_uuid.value_or("");
+  }
+  QP_ASSIGN_OR_RETURN(planned.model, ImportModel(known.import));
+  if (planned.model.uuid.empty()) planned.model.uuid = known.output.uuid;
+  planned.conversion.notes = planned.model.notes;
+  QP_ASSIGN_OR_RETURN(planned.conversion.plan, PlanModel(planned.model, known.quantize, &planned.conversion.notes));
+  return planned;
+}
+
+// The recipe is another file than the output, and can be made where it is missing.
+Status CheckRecipePath(const ConvertOptions& options) {
+  const std::string& recipe = options.quantize.recipe_path;
+  if (recipe.empty()) return {};
+  QP_RETURN_IF_ERROR(CheckNewFile(recipe));
+  if (recipe == options.output.output_path || IsSameFile(recipe, options.output.output_path)) {
+    return InvalidInput("'{}' is both the compression parameter file and the output; give two paths", recipe);
+  }
+  return {};
+}
+
 }  // namespace
 
 StatusOr<Model> ImportModel(const ImportOptions& options) {
@@ -58,14 +93,29 @@ StatusOr<Model> ImportModel(const ImportOptions& options) {
   return model;
 }
 
+StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options) {
+  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
+  return std::move(planned.conversion);
+}
+
 StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHooks& hooks) {
+  QP_RETURN_IF_ERROR(CheckRecipePath(options));
+  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
+  const ConvertOptions& known = planned.conversion.options;
   ConvertResult result;
-  QP_ASSIGN_OR_RETURN(Model model, ImportModel(options.import));
-  QP_ASSIGN_OR_RETURN(result.plan, PlanModel(model, options.quantize));
-  result.source_bytes = FileSize(options.import.model_path);
-  for (const std::string& path : model.external_files) result.source_bytes += FileSize(path);
-  result.notes = model.notes;
-  QP_RETURN_IF_ERROR(ExportModel(std::move(model), result.plan, options, hooks, &result));
+  result.plan = std::move(planned.conversion.plan);
+  result.notes = std::move(planned.conversion.notes);
+  std::string new_recipe;
+  if (known.quantize.recipe == nullptr && !known.quantize.recipe_path.empty()) {
+    QP_ASSIGN_OR_RETURN(new_recipe, RecipeContent(MakeRecipe(planned.model, result.plan), known.quantize.recipe_path));
+  }
+  result.source_bytes = FileSize(known.import.model_path);
+  for (const std::string& path : planned.model.external_files) result.source_bytes += FileSize(path);
+  QP_RETURN_IF_ERROR(ExportModel(std::move(planned.model), result.plan, known, hooks, &result));
+  if (!new_recipe.empty()) {
+    QP_RETURN_IF_ERROR(Annotate(CreateFile(known.quantize.recipe_path, new_recipe), "the model was written, the recipe was not"));
+    result.notes.push_back(fmt::format("recipe '{}' created: what was chosen for each layer", known.quantize.recipe_path));
+  }
   return result;
 }
 

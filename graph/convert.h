@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,11 @@
 #include "dispatch/scheduler.h"
 #include "dispatch/status.h"
 #include "graph/ir/model.h"
+#include "graph/rules/rule.h"
 
 namespace quantpress::graph {
+
+struct Recipe;
 
 enum class SourceFormat : uint8_t { kAuto, kMnn, kOnnx, kTensorFlow, kTfLite, kCaffe };
 
@@ -34,6 +38,12 @@ struct ImportOptions {
 
 struct QuantizeOptions {
   dispatch::WeightRequest request;    // default for every layer
+  // Settings for single layers, above `request`; docs/plan.md has the order of precedence.
+  std::string recipe_path;            // compressionParamsFile; Convert makes it where there is none
+  std::shared_ptr<const Recipe> recipe;  // already read; goes before the file
+  std::vector<Rule> rules;            // above the recipe; later ones above earlier ones
+  bool strict_recipe = false;         // entries and rules without effect are errors
+  std::shared_ptr<const dispatch::Plan> plan;  // saved (plan_io/plan_file.h): decides everything by itself
   dispatch::BlockPolicy block_policy = dispatch::BlockPolicy::kChannel;
   dispatch::NonFinitePolicy nonfinite = dispatch::NonFinitePolicy::kError;
   bool requantize = false;            // decode weights that are already quantized and quantize them again
@@ -44,6 +54,7 @@ struct ExportOptions {
   bool save_external_data = false;    // weights to <output_path>.weight
   std::string biz_code;               // empty: keep the source's
   std::string auth_code;
+  std::string uuid;                   // for a model that has none
 };
 
 struct ConvertOptions {
@@ -87,8 +98,17 @@ std::string_view SourceFormatName(SourceFormat format);
 // Reads a source file into the IR, with the graph passes applied.
 StatusOr<Model> ImportModel(const ImportOptions& options);
 
-// The plan of every weight tensor of `model`.
-StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options);
+// The plan of every weight tensor of `model`. `notes`, where not null, gets a line for every entry of the recipe and every rule that
+// has no effect. Errors: a recipe that cannot be read, a saved plan that belongs to another model.
+StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options, std::vector<std::string>* notes = nullptr);
+
+// What Convert would do, without writing anything.
+struct PlannedConversion {
+  ConvertOptions options;          // as given, with the recipe read and everything else that decides the bytes of the output
+  dispatch::Plan plan;
+  std::vector<std::string> notes;  // as in ConvertResult
+};
+StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options);
 
 // Import, plan, write. On any error nothing is left at the output path but what was there before.
 StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHooks& hooks = {});

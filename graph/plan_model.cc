@@ -2,6 +2,9 @@
 #include "graph/convert.h"
 #include "graph/import/mnn/coded_weight.h"
 #include "graph/ir/coded_elements.h"
+#include "graph/plan_io/saved_plan.h"
+#include "graph/recipe/recipe.h"
+#include "graph/rules/layer_requests.h"
 #include "graph/weights.h"
 
 namespace quantpress::graph {
@@ -12,6 +15,7 @@ using dispatch::WeightPlan;
 using dispatch::WeightRequest;
 
 constexpr char kCommandLine[] = "command line";
+constexpr char kNothingAsked[] = "no quantization asked";
 
 // Stored as it is in the source: `bytes` before and after.
 WeightPlan Kept(const Op& op, const dispatch::WeightGeometry& geometry, const QuantizeOptions& options, uint64_t bytes,
@@ -78,7 +82,7 @@ StatusOr<WeightPlan> PlanFloats(const Op& op, const WeightView& view, uint64_t e
     return Kept(op, geometry, options, view.stored_bytes, "half in the source");
   }
   return dispatch::PlanWeight(op.name, geometry, options.request, options.block_policy,
-                              AsksForChange(options.request) ? kCommandLine : "no quantization asked");
+                              AsksForChange(options.request) ? kCommandLine : kNothingAsked);
 }
 
 StatusOr<WeightPlan> PlanCoded(const Op& op, const WeightView& view, const QuantizeOptions& options) {
@@ -127,11 +131,19 @@ StatusOr<WeightPlan> PlanOp(const Op& op, const WeightView& view, const Quantize
   return InvalidInput("layer '{}': unknown weight form", op.name);
 }
 
-Status PlanGraph(const Graph& graph, const QuantizeOptions& options, dispatch::Plan* plan) {
+// A reason that says no more than that the options ask for it.
+bool IsPlainReason(std::string_view reason) { return reason == kCommandLine || reason == kNothingAsked || reason == "--fp16"; }
+
+// `options` for one layer at a time.
+Status PlanGraph(const Graph& graph, QuantizeOptions options, LayerRequests* requests, dispatch::Plan* plan) {
   for (const Op& op : graph.ops) {
+    LayerRequests::Answer answer = requests->For(graph.name, op);
     const std::optional<WeightView> view = ViewWeight(op);
     if (!view.has_value()) continue;
+    options.request = answer.request;
     QP_ASSIGN_OR_RETURN(WeightPlan weight, PlanOp(op, *view, options));
+    if (!answer.asked_by.empty() && IsPlainReason(weight.reason)) weight.reason = std::move(answer.asked_by);
+    if (weight.note.empty()) weight.note = std::move(answer.note);
     weight.subgraph = graph.name;
     weight.bytes_before = view->stored_bytes;
     plan->weights.push_back(std::move(weight));
@@ -141,10 +153,18 @@ Status PlanGraph(const Graph& graph, const QuantizeOptions& options, dispatch::P
 
 }  // namespace
 
-StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options) {
+StatusOr<dispatch::Plan> PlanModel(const Model& model, const QuantizeOptions& options, std::vector<std::string>* notes) {
+  if (options.plan != nullptr) return RebuildPlan(model, *options.plan);
+  QuantizeOptions known = options;
+  if (known.recipe == nullptr) {
+    QP_ASSIGN_OR_RETURN(known.recipe, ReadRecipeIfThere(options.recipe_path));
+  }
+  LayerRequests requests(known);
   dispatch::Plan plan;
-  QP_RETURN_IF_ERROR(PlanGraph(model.main, options, &plan));
-  for (const Graph& graph : model.subgraphs) QP_RETURN_IF_ERROR(PlanGraph(graph, options, &plan));
+  QP_RETURN_IF_ERROR(PlanGraph(model.main, known, &requests, &plan));
+  for (const Graph& graph : model.subgraphs) QP_RETURN_IF_ERROR(PlanGraph(graph, known, &requests, &plan));
+  QP_ASSIGN_OR_RETURN(std::vector<std::string> complaints, requests.Finish());
+  if (notes != nullptr) notes->insert(notes->end(), complaints.begin(), complaints.end());
   return plan;
 }
 

@@ -1,11 +1,5 @@
-#include <exception>
-#include <stdexcept>
-
-// A field of another wire type than its number should have is bad input, not a bug of ours.
-#define protozero_assert(x) ((x) ? static_cast<void>(0) : throw std::runtime_error("a field of the wrong type"))
-#include <protozero/pbf_reader.hpp>
-
 #include "graph/import/onnx/model_view.h"
+#include "graph/import/wire.h"
 
 namespace quantpress::graph::onnx {
 namespace {

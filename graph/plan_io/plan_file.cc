@@ -1,0 +1,180 @@
+#include "graph/plan_io/plan_file.h"
+
+#include <nlohmann/json.hpp>
+
+#include "graph/json/object_reader.h"
+#include "graph/version.h"
+
+namespace quantpress::graph {
+namespace {
+
+using dispatch::NonFinitePolicy;
+using dispatch::QuantMethod;
+using dispatch::Storage;
+using dispatch::WeightPlan;
+using json::Node;
+using json::ObjectReader;
+using Json = nlohmann::ordered_json;
+
+constexpr int kFormatVersion = 1;
+
+constexpr std::string_view kFormats[] = {"auto", "MNN", "ONNX", "TensorFlow", "TFLite", "Caffe"};
+constexpr std::string_view kStorages[] = {"float32", "half", "quantized", "as is"};
+constexpr std::string_view kMethods[] = {"symmetric", "asymmetric", "hqq"};
+constexpr std::string_view kPolicies[] = {"error", "zero", "clamp"};
+
+template <typename Enum, size_t kCount>
+std::string_view Name(const std::string_view (&names)[kCount], Enum value) {
+  return names[static_cast<size_t>(value)];
+}
+
+Json ImportJson(const ImportOptions& import) {
+  return {{"model", import.model_path},
+          {"prototxt", import.prototxt_path},
+          {"format", Name(kFormats, import.format)},
+          {"convertMatmulToConv", import.convert_matmul_to_conv},
+          {"optimizeLevel", import.optimize_level},
+          {"optimizePrefer", import.optimize_prefer},
+          {"keepInputFormat", import.keep_input_format},
+          {"batch", import.batch},
+          {"groupConvNative", import.group_conv_native},
+          {"alignDenormalizedValue", import.align_denormals},
+          {"useGeluApproximation", import.gelu_approximation},
+          {"forTraining", import.for_training}};
+}
+
+Json LayerJson(const WeightPlan& plan) {
+  Json json = {{"layer", plan.layer},
+               {"subgraph", plan.subgraph},
+               {"op_type", plan.geometry.op_type},
+               {"rows", plan.geometry.rows},
+               {"input_channels", plan.geometry.input_channels},
+               {"kernel_size", plan.geometry.kernel_size},
+               {"storage", Name(kStorages, plan.storage)}};
+  if (plan.storage == Storage::kQuantized) {
+    json["method"] = Name(kMethods, plan.coding.method);
+    json["bits"] = plan.coding.bits;
+    json["block"] = plan.block;
+    json["scale_bits"] = plan.coding.half_scales ? 16 : 32;
+    json["groups"] = plan.groups;
+    json["group_size"] = plan.group_size;
+  }
+  json["reason"] = plan.reason;
+  json["note"] = plan.note;
+  json["bytes_before"] = plan.bytes_before;
+  json["bytes_after"] = plan.bytes_after;
+  return json;
+}
+
+ImportOptions ReadImport(ObjectReader in) {
+  ImportOptions import;
+  import.model_path = in.Text("model");
+  import.prototxt_path = in.Text("prototxt");
+  import.format =
+      static_cast<SourceFormat>(in.Choice("format", {kFormats[0], kFormats[1], kFormats[2], kFormats[3], kFormats[4], kFormats[5]}));
+  import.convert_matmul_to_conv = in.Bool("convertMatmulToConv");
+  import.optimize_level = static_cast<int>(in.Int("optimizeLevel", 0, 2));
+  import.optimize_prefer = static_cast<int>(in.Int("optimizePrefer", 0, 2));
+  import.keep_input_format = in.Bool("keepInputFormat");
+  import.batch = static_cast<int>(in.Int("batch", 0, INT32_MAX));
+  import.group_conv_native = in.Bool("groupConvNative");
+  import.align_denormals = in.Bool("alignDenormalizedValue");
+  import.gelu_approximation = in.Bool("useGeluApproximation");
+  import.for_training = in.Bool("forTraining");
+  in.Finish();
+  return import;
+}
+
+WeightPlan ReadLayer(ObjectReader in) {
+  WeightPlan plan;
+  plan.layer = in.Text("layer");
+  plan.subgraph = in.Text("subgraph");
+  plan.geometry.op_type = in.Text("op_type");
+  plan.geometry.rows = static_cast<uint64_t>(in.Int("rows", 0, INT64_MAX));
+  plan.geometry.input_channels = static_cast<uint64_t>(in.Int("input_channels", 0, INT64_MAX));
+  plan.geometry.kernel_size = static_cast<uint64_t>(in.Int("kernel_size", 0, INT64_MAX));
+  plan.storage = static_cast<Storage>(in.Choice("storage", {kStorages[0], kStorages[1], kStorages[2], kStorages[3]}));
+  if (plan.storage == Storage::kQuantized) {
+    plan.coding.method = static_cast<QuantMethod>(in.Choice("method", {kMethods[0], kMethods[1], kMethods[2]}));
+    plan.coding.bits = static_cast<int>(in.Int("bits", kernels::kMinBits, kernels::kMaxBits));
+    plan.block = static_cast<uint64_t>(in.Int("block", 0, INT32_MAX));
+    const int64_t scale_bits = in.Int("scale_bits", 16, 32);
+    if (scale_bits != 16 && scale_bits != 32) in.Fail(in.line(), "scale_bits", fmt::format("{} found; expected 16 or 32", scale_bits));
+    plan.coding.half_scales = scale_bits == 16;
+  }
+  // For readers of the file; computed anew.
+  for (std::string_view name : {"groups", "group_size", "bytes_before", "bytes_after"}) in.Ignore(name);
+  plan.reason = in.Text("reason");
+  plan.note = in.Text("note");
+  in.Finish();
+  return plan;
+}
+
+}  // namespace
+
+StatusOr<std::string> PlanText(const ConvertOptions& options, const dispatch::Plan& plan) {
+  Json json = {{"quantpress_plan", kFormatVersion}, {"version", Version()}};
+  json["source"] = ImportJson(options.import);
+  json["nonfinite"] = Name(kPolicies, options.quantize.nonfinite);
+  json["output"] = {{"saveExternalData", options.output.save_external_data},
+                    {"bizCode", options.output.biz_code},
+                    {"authCode", options.output.auth_code}};
+  json["uuid"] = options.output.uuid;
+  uint64_t before = 0, after = 0;
+  json["layers"] = Json::array();
+  for (const WeightPlan& weight : plan.weights) {
+    json["layers"].push_back(LayerJson(weight));
+    before += weight.bytes_before;
+    after += weight.bytes_after;
+  }
+  json["total"] = {{"layers", plan.weights.size()}, {"bytes_before", before}, {"bytes_after", after}};
+  try {
+    return json.dump(2) + "\n";
+  } catch (const std::exception&) {
+    return InvalidInput("a plan is JSON, which cannot hold the name of a layer of this model: it is no UTF-8");
+  }
+}
+
+StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& file) {
+  QP_ASSIGN_OR_RETURN(const Node root, json::Parse(text, file));
+  Status status;
+  ConvertOptions options;
+  ObjectReader in(root, file, "", &status);
+  if (status.ok() && !in.Has("quantpress_plan")) {
+    return InvalidInput("'{}' is not a plan: it has no field \"quantpress_plan\"; `quantpress plan MODEL -o FILE` makes one", file);
+  }
+  if (const int64_t version = in.Int("quantpress_plan", 0, INT64_MAX); status.ok() && version != kFormatVersion) {
+    in.Fail(root.Find("quantpress_plan")->line, "quantpress_plan",
+            fmt::format("version {} of the plan format; this program knows {}", version, kFormatVersion));
+  }
+  in.Text("version");
+  if (const Node* source = in.Object("source")) options.import = ReadImport(ObjectReader(*source, file, "source", &status));
+  options.quantize.nonfinite = static_cast<NonFinitePolicy>(in.Choice("nonfinite", {kPolicies[0], kPolicies[1], kPolicies[2]}));
+  if (const Node* node = in.Object("output")) {
+    ObjectReader output(*node, file, "output", &status);
+    options.output.save_external_data = output.Bool("saveExternalData");
+    options.output.biz_code = output.Text("bizCode");
+    options.output.auth_code = output.Text("authCode");
+    output.Finish();
+  }
+  options.output.uuid = in.Text("uuid");
+  auto plan = std::make_shared<dispatch::Plan>();
+  if (const Node* layers = in.Array("layers")) {
+    for (size_t i = 0; i < layers->items.size() && status.ok(); ++i) {
+      plan->weights.push_back(ReadLayer(ObjectReader(layers->items[i], file, fmt::format("layers[{}]", i), &status)));
+    }
+  }
+  in.Ignore("total");
+  in.Finish();
+  QP_RETURN_IF_ERROR(status);
+  options.quantize.plan = std::move(plan);
+  return options;
+}
+
+StatusOr<ConvertOptions> ReadPlan(const std::string& path) {
+  QP_ASSIGN_OR_RETURN(const Bytes file, MapFile(path));
+  if (file.empty()) return InvalidInput("'{}' is empty; expected a plan", path);
+  return ParsePlan({reinterpret_cast<const char*>(file.data), file.size}, path);
+}
+
+}  // namespace quantpress::graph

@@ -1,0 +1,152 @@
+#include "graph/rules/layer_requests.h"
+
+#include <algorithm>
+
+#include "graph/json/json_tree.h"
+
+namespace quantpress::graph {
+namespace {
+
+// The types whose weights a recipe speaks of.
+bool IsRecipeType(mnn::OpType type) {
+  switch (type) {
+    case mnn::OpType::Convolution:
+    case mnn::OpType::ConvolutionDepthwise:
+    case mnn::OpType::Deconvolution:
+    case mnn::OpType::DeconvolutionDepthwise:
+    case mnn::OpType::ConvInt8:
+    case mnn::OpType::DepthwiseConvInt8: return true;
+    default: return false;
+  }
+}
+
+std::string FullName(const std::string& subgraph, const std::string& layer) {
+  return subgraph.empty() ? layer : fmt::format("{}/{}", subgraph, layer);
+}
+
+std::string At(const Recipe& recipe, int line, std::string_view field, std::string_view text) {
+  return Message(json::ErrorAt(recipe.path, line, field, text));
+}
+
+// A layer of a file that is more than a guide: the stock converter makes int8 layers from such entries.
+bool AsksForInt8(const recipe::LayerQuantizeParams& layer) {
+  const auto has_scales = [](const auto& list) { return !list.empty() && !list.front().scales.empty(); };
+  return has_scales(layer.input) && has_scales(layer.output) && has_scales(layer.weight);
+}
+
+}  // namespace
+
+LayerRequests::LayerRequests(const QuantizeOptions& options) : options_(options), rule_matches_(options.rules.size(), 0) {
+  if (options.recipe != nullptr) AddRecipe(*options.recipe);
+}
+
+void LayerRequests::Refuse(const std::string& text) {
+  if (refused_.ok()) refused_ = Unsupported("{}", text);
+}
+
+void LayerRequests::AddRecipe(const Recipe& recipe) {
+  complaints_ = recipe.notes;
+  bool found = false;
+  for (size_t a = 0; a < recipe.pipeline.algo.size(); ++a) {
+    const recipe::CompressionAlgo& algo = recipe.pipeline.algo[a];
+    const std::string field = fmt::format("algo[{}]", a);
+    if (algo.type.value_or(recipe::kQuantize) == recipe::kPrune) {
+      const bool filter = algo.prune_params && algo.prune_params->type == recipe::kPruneFilter;
+      if (filter && !recipe.pipeline.for_guide.value_or(false)) {
+        Refuse(At(recipe, algo.line, field + ".pruneParams",
+                  "removing filters is not built; set forGuide to true to use only the settings for weights"));
+      }
+      complaints_.push_back(At(recipe, algo.line, field, "pruning entries have no effect without --detectSparseSpeedUp"));
+      continue;
+    }
+    if (!algo.quant_params) {
+      complaints_.push_back(At(recipe, algo.line, field, "a QUANTIZE entry without quantParams has no effect"));
+      continue;
+    }
+    if (found) {
+      complaints_.push_back(At(recipe, algo.line, field, "only the first QUANTIZE entry counts; this one has no effect"));
+      continue;
+    }
+    found = true;
+    const auto& layers = algo.quant_params->layer;
+    for (size_t i = 0; i < layers.size(); ++i) AddEntry(recipe, layers[i], fmt::format("{}.quantParams.layer[{}]", field, i));
+  }
+}
+
+void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field) {
+  if (!recipe.pipeline.for_guide.value_or(false) && AsksForInt8(layer)) {
+    Refuse(At(recipe, layer.line, field,
+              "scales of inputs and outputs ask for a model that computes with int8, which is not built; set forGuide to true to use "
+              "only the settings for weights"));
+  }
+  if (!layer.op_name || layer.op_name->empty()) {
+    complaints_.push_back(At(recipe, layer.line, field, "an entry without opName matches no layer"));
+    return;
+  }
+  const std::string subgraph = layer.subgraph_name.value_or("");
+  Entry entry;
+  entry.where = fmt::format("{}: {}", layer.line > 0 ? fmt::format("{}:{}", recipe.path, layer.line) : recipe.path, field);
+  if (layer.weight.empty()) {
+    complaints_.push_back(fmt::format("{}: the entry has no weight, so it says nothing of layer '{}'", entry.where, *layer.op_name));
+  } else {
+    const recipe::WeightParams& weight = layer.weight.front();
+    entry.settings.bits = weight.bits;
+    entry.settings.asymmetric = weight.asymmetric;
+    if (weight.block_size) entry.settings.block = *weight.block_size > 0 ? *weight.block_size : -1;
+    if (layer.weight.size() > 1) {
+      complaints_.push_back(fmt::format("{}: only weight[0] counts; {} more have no effect", entry.where, layer.weight.size() - 1));
+    }
+  }
+  const auto [known, is_new] = entries_.emplace(std::pair(subgraph, *layer.op_name), entry);
+  if (!is_new) {
+    complaints_.push_back(fmt::format("{}: layer '{}' has an entry already ({}); the first one counts", entry.where,
+                                      FullName(subgraph, *layer.op_name), known->second.where));
+  }
+}
+
+LayerRequests::Answer LayerRequests::For(const std::string& subgraph, const Op& op) {
+  Answer answer;
+  answer.request = options_.request;
+  const auto entry = entries_.find({subgraph, op.name});
+  if (entry != entries_.end() && IsRecipeType(op.type)) {
+    const Settings& settings = entry->second.settings;
+    const bool hqq = answer.request.hqq;
+    ++entry->second.matched;
+    settings.ApplyTo(&answer.request);
+    if (settings.bits || settings.asymmetric || settings.block) answer.asked_by = "recipe";
+    if (hqq && answer.request.bits > 0 && !settings.asymmetric.value_or(true)) {
+      answer.note = "the recipe asks for symmetric weights, but --hqq makes them asymmetric";
+    }
+    answer.request.hqq = hqq;
+    answer.request.asymmetric |= hqq;
+  }
+  for (size_t i = 0; i < options_.rules.size(); ++i) {
+    const Rule& rule = options_.rules[i];
+    if (!rule.Matches(subgraph, op.name, mnn::EnumNameOpType(op.type))) continue;
+    ++rule_matches_[i];
+    rule.settings.ApplyTo(&answer.request);
+    if (rule.settings.asymmetric) answer.note.clear();
+    answer.asked_by = fmt::format("rule '{}'", rule.text);
+  }
+  return answer;
+}
+
+StatusOr<std::vector<std::string>> LayerRequests::Finish() const {
+  QP_RETURN_IF_ERROR(refused_);
+  std::vector<std::string> all = complaints_;
+  for (const auto& [key, entry] : entries_) {
+    const std::string name = FullName(key.first, key.second);
+    if (entry.matched == 0) all.push_back(fmt::format("{}: no layer is called '{}'", entry.where, name));
+    if (entry.matched > 1) all.push_back(fmt::format("{}: {} layers are called '{}'", entry.where, entry.matched, name));
+  }
+  for (size_t i = 0; i < options_.rules.size(); ++i) {
+    if (rule_matches_[i] == 0) all.push_back(fmt::format("rule '{}' matches no layer", options_.rules[i].text));
+  }
+  if (options_.strict_recipe && !all.empty()) {
+    return InvalidInput("{}{} (--strictRecipe)", all.front(),
+                        all.size() > 1 ? fmt::format("; {} more of this kind", all.size() - 1) : "");
+  }
+  return all;
+}
+
+}  // namespace quantpress::graph

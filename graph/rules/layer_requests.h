@@ -1,0 +1,52 @@
+// What is asked for every single layer: command line, then recipe, then rules. docs/plan.md has the order of precedence.
+#ifndef QUANTPRESS_GRAPH_RULES_LAYER_REQUESTS_H_
+#define QUANTPRESS_GRAPH_RULES_LAYER_REQUESTS_H_
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/convert.h"
+#include "graph/recipe/recipe.h"
+
+namespace quantpress::graph {
+
+class LayerRequests {
+ public:
+  // `options` must outlive this object.
+  explicit LayerRequests(const QuantizeOptions& options);
+
+  struct Answer {
+    dispatch::WeightRequest request;
+    std::string asked_by;  // "recipe", "rule 'lm_head.*=bits:8'"; empty: the command line
+    std::string note;      // what of the recipe does not hold for this layer
+  };
+  Answer For(const std::string& subgraph, const Op& op);
+
+  // After all layers: parts of the recipe and rules without effect, one line each. Errors: the recipe asks for something that this
+  // program cannot do; under options.strict_recipe the first part without effect.
+  StatusOr<std::vector<std::string>> Finish() const;
+
+ private:
+  struct Entry {
+    std::string where;  // "recipe.json:12: algo[0].quantParams.layer[3]"
+    Settings settings;
+    int matched = 0;
+  };
+
+  void Refuse(const std::string& text);
+  void AddRecipe(const Recipe& recipe);
+  void AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field);
+
+  const QuantizeOptions& options_;
+  std::map<std::pair<std::string, std::string>, Entry> entries_;  // subgraph, layer
+  std::vector<size_t> rule_matches_;
+  std::vector<std::string> complaints_;
+  Status refused_;  // what the recipe asks for and this program cannot do
+};
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_RULES_LAYER_REQUESTS_H_
