@@ -1,8 +1,8 @@
 // What happens to every weight tensor of a model.
 #include "graph/convert.h"
 #include "graph/import/mnn/coded_weight.h"
-#include "graph/ir/coded_elements.h"
 #include "graph/plan_io/saved_plan.h"
+#include "graph/plan_source_codes.h"
 #include "graph/recipe/recipe.h"
 #include "graph/rules/layer_requests.h"
 #include "graph/weights.h"
@@ -45,35 +45,17 @@ StatusOr<WeightPlan> NotQuantized(const Op& op, const dispatch::WeightGeometry& 
   return plan;
 }
 
-// The largest block whose weights share one scale each, 0 for one scale per row; nothing if even the smallest block has several.
-std::optional<uint64_t> BlockOfScales(const CodedElements& coded, const dispatch::WeightGeometry& geometry) {
-  if (geometry.elements() == 0) return std::nullopt;
-  if (coded.GroupsShareScale(geometry.row_length())) return 0;
-  const uint64_t channels = geometry.input_channels;
-  for (uint64_t parts = 2; parts <= channels; ++parts) {
-    if (channels % parts != 0 || !dispatch::BlockFits(channels / parts, channels)) continue;
-    if (coded.GroupsShareScale(channels / parts * geometry.kernel_size)) return channels / parts;
-  }
-  return std::nullopt;
-}
-
-// Codes and scales of a quantized source, where the coding can hold them exactly; nothing where it cannot.
-std::optional<WeightPlan> PlanCodesOfSource(const Op& op, const WeightView& view, const dispatch::WeightGeometry& geometry,
-                                            const QuantizeOptions& options) {
-  const CodedElements* coded = CodedElementsOf(view.source);
-  if (coded == nullptr || options.requantize || IsGroupedConvolution(op)) return std::nullopt;
-  const std::optional<uint64_t> block = BlockOfScales(*coded, geometry);
-  if (!block) return std::nullopt;
-  WeightPlan plan = dispatch::PlanSourceCodes(op.name, geometry, coded->CodeBits(), *block);
-  plan.request = options.request;
-  plan.reason = "codes and scales of the source";
-  if (AsksForChange(options.request)) plan.note = "already quantized: codes kept; --requantize decodes it and quantizes it again";
-  return plan;
-}
-
 StatusOr<WeightPlan> PlanFloats(const Op& op, const WeightView& view, uint64_t elements, const QuantizeOptions& options) {
   QP_ASSIGN_OR_RETURN(const dispatch::WeightGeometry geometry, GeometryOf(op, elements));
-  if (auto kept = PlanCodesOfSource(op, view, geometry, options)) return *std::move(kept);
+  if (!options.requantize) {
+    if (auto kept = PlanCodesOfSource(op, view, geometry)) {
+      kept->request = options.request;
+      if (AsksForChange(options.request)) {
+        kept->note = "already quantized: codes kept; --requantize decodes it and quantizes it again";
+      }
+      return *std::move(kept);
+    }
+  }
   if (options.request.bits > 0 && IsGroupedConvolution(op)) {
     return NotQuantized(op, geometry, options,
                         "the runtime computes grouped convolutions wrongly from quantized weights in low-memory mode", true);

@@ -66,6 +66,8 @@ int RunCommand(const Context& context) {
   switch (line.command->bit) {
     case kConvert:
       return RunConvert(context);
+    case kPlan:
+      return RunPlan(context);
     case kInspect:
       return RunInspect(context);
     case kOps:
@@ -113,7 +115,7 @@ int RunProgram(const std::vector<std::string>& words) {
   StatusOr<ParsedLine> line = ParseLine(std::span(arguments).subspan(1), *command);
   if (!line.ok()) return FailUsage(context, line.status());
   context.line = *std::move(line);
-  if (command->bit == kConvert) {
+  if (FindOption("quiet", command->bit)) {
     if (context.line.Flag("quiet") && context.line.Flag("verbose")) {
       return FailUsage(context, InvalidInput("--quiet and --verbose contradict each other"));
     }

@@ -56,6 +56,7 @@ Json LayerJson(const WeightPlan& plan) {
     json["bits"] = plan.coding.bits;
     json["block"] = plan.block;
     json["scale_bits"] = plan.coding.half_scales ? 16 : 32;
+    json["source_codes"] = plan.source_codes;
     json["groups"] = plan.groups;
     json["group_size"] = plan.group_size;
   }
@@ -98,9 +99,13 @@ WeightPlan ReadLayer(ObjectReader in) {
     plan.coding.method = static_cast<QuantMethod>(in.Choice("method", {kMethods[0], kMethods[1], kMethods[2]}));
     plan.coding.bits = static_cast<int>(in.Int("bits", kernels::kMinBits, kernels::kMaxBits));
     plan.block = static_cast<uint64_t>(in.Int("block", 0, INT32_MAX));
-    const int64_t scale_bits = in.Int("scale_bits", 16, 32);
+    const int64_t scale_bits = in.Int("scale_bits", INT64_MIN, INT64_MAX);
     if (scale_bits != 16 && scale_bits != 32) in.Fail(in.line(), "scale_bits", fmt::format("{} found; expected 16 or 32", scale_bits));
     plan.coding.half_scales = scale_bits == 16;
+    plan.source_codes = in.Bool("source_codes");
+    if (plan.source_codes && (plan.coding.method != QuantMethod::kSymmetric || plan.coding.half_scales)) {
+      in.Fail(in.line(), "source_codes", "codes of the source are symmetric with scales of 32 bits");
+    }
   }
   // For readers of the file; computed anew.
   for (std::string_view name : {"groups", "group_size", "bytes_before", "bytes_after"}) in.Ignore(name);

@@ -1,6 +1,7 @@
 #include "graph/plan_io/saved_plan.h"
 
 #include "graph/import/mnn/coded_weight.h"
+#include "graph/plan_source_codes.h"
 #include "graph/weights.h"
 
 namespace quantpress::graph {
@@ -78,7 +79,16 @@ StatusOr<WeightPlan> Rebuild(const Op& op, const WeightView& view, const WeightP
     return InvalidInput("plan, layer '{}': the weights of a grouped convolution cannot be quantized", FullName(saved));
   }
   WeightPlan plan;
-  if (saved.storage == Storage::kAsIs) {
+  if (saved.source_codes) {
+    std::optional<WeightPlan> kept = PlanCodesOfSource(op, view, geometry);
+    if (!kept) return BelongsElsewhere(saved, "the source has no codes that could be kept");
+    if (kept->coding.bits != saved.coding.bits || kept->block != saved.block) {
+      return BelongsElsewhere(saved, fmt::format("the source has codes of {} bits in blocks of {}, not {} bits in blocks of {}",
+                                                 kept->coding.bits, kept->block, saved.coding.bits, saved.block));
+    }
+    plan = *std::move(kept);
+    plan.reason = saved.reason;
+  } else if (saved.storage == Storage::kAsIs) {
     plan.layer = op.name;
     plan.geometry = geometry;
     plan.storage = Storage::kAsIs;

@@ -1,6 +1,8 @@
 #include "graph/rules/rule.h"
 
+#include <algorithm>
 #include <charconv>
+#include <vector>
 
 #include "graph/schema/mnn_generated.h"
 
@@ -23,17 +25,16 @@ class SettingParser {
   explicit SettingParser(Settings* settings) : settings_(*settings) {}
 
   Status Parse(std::string_view text) {
-    size_t count = 0;
-    bool skip = false;
-    for (bool last = false; !last; ++count) {
+    std::vector<std::string_view> settings;
+    for (;;) {
       const size_t comma = text.find(',');
-      last = comma == std::string_view::npos;
-      const std::string_view one = text.substr(0, comma);
-      skip |= one == "skip";
-      QP_RETURN_IF_ERROR(One(one));
-      if (!last) text.remove_prefix(comma + 1);
+      settings.push_back(text.substr(0, comma));
+      if (comma == std::string_view::npos) break;
+      text.remove_prefix(comma + 1);
     }
-    if (skip && count > 1) return InvalidInput("skip stands alone; other settings contradict it");
+    const bool skip = std::find(settings.begin(), settings.end(), "skip") != settings.end();
+    if (skip && settings.size() > 1) return InvalidInput("skip stands alone; other settings contradict it");
+    for (std::string_view one : settings) QP_RETURN_IF_ERROR(One(one));
     if (settings_.hqq.value_or(false) && !settings_.asymmetric.value_or(true)) {
       return InvalidInput("hqq:1 is asymmetric; asymmetric:0 contradicts it");
     }

@@ -42,7 +42,7 @@ TEST_P(ExternalWeights, RoundTrip) {
   auto options = testing::Options(folder / "in.mnn", folder / "inline.mnn");
   options.quantize.request = GetParam().request;
   ASSERT_TRUE(Convert(options).ok());
-  options.output = {.output_path = folder / "out.mnn", .save_external_data = true, .biz_code = "", .auth_code = ""};
+  options.output = {.output_path = folder / "out.mnn", .save_external_data = true, .biz_code = "", .auth_code = "", .uuid = ""};
   const auto result = Convert(options);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(result->external);

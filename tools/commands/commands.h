@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dispatch/status.h"
+#include "graph/convert.h"
 #include "tools/options/parse.h"
 #include "tools/terminal/messages.h"
 
@@ -25,10 +26,14 @@ struct Context {
 };
 
 int RunConvert(const Context& context);
+int RunPlan(const Context& context);
 int RunInspect(const Context& context);
 int RunOps(const Context& context);
 int RunCpu(const Context& context);
 int RunVersion(const Context& context);
+
+// Prints what a conversion would do, for `plan` and --dry-run: a table, or with --json what a plan file holds.
+int PrintPlan(const Context& context, const graph::ConvertOptions& options);
 
 // Inspects one file, for `inspect` and for --info.
 int InspectFile(const Context& context, const std::string& path, bool json);

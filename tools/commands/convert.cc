@@ -11,16 +11,7 @@
 namespace quantpress::tools {
 namespace {
 
-// The tag that the stock tool stores where neither the command line nor the source has one.
-constexpr char kDefaultBizCode[] = "MNNTest";
-
-std::string BizCode(const graph::ConvertOptions& options) {
-  if (!options.output.biz_code.empty()) return options.output.biz_code;
-  const StatusOr<graph::SourceFormat> format = graph::DetectFormat(options.import.model_path);
-  return format.ok() && *format != graph::SourceFormat::kMnn ? kDefaultBizCode : "";
-}
-
-int Convert(const Context& context, graph::ConvertOptions options) {
+int Convert(const Context& context, const graph::ConvertOptions& options) {
   const Messages& messages = context.messages;
   const auto start = std::chrono::steady_clock::now();
   ProgressLine progress(messages.is_terminal() && messages.verbosity() != Verbosity::kQuiet &&
@@ -28,7 +19,6 @@ int Convert(const Context& context, graph::ConvertOptions options) {
   graph::ConvertHooks hooks;
   hooks.cancellation = &CancelOnSignals();
   hooks.on_progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };
-  options.output.biz_code = BizCode(options);
   const StatusOr<graph::ConvertResult> result = graph::Convert(options, hooks);
   progress.Clear();
   if (!result.ok()) {
@@ -36,7 +26,7 @@ int Convert(const Context& context, graph::ConvertOptions options) {
     messages.Error("cancelled; nothing was written");
     return 128 + SignalReceived();
   }
-  for (const std::string& note : ConversionNotes(*result, messages.verbose())) messages.Note(note);
+  for (const std::string& note : ConversionNotes(result->notes, result->plan, messages.verbose())) messages.Note(note);
   if (messages.verbose()) messages.Plain(LayerTable(*result));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   messages.Plain(SummaryText(options, *result, seconds.count()));
@@ -62,12 +52,15 @@ int RunConvert(const Context& context) {
     if (*format != graph::SourceFormat::kOnnx) return FailUsage(context, InvalidInput("--OP needs -f ONNX"));
     return ListOps(context, false);
   }
-  const StatusOr<ConvertRequest> request = MakeConvertRequest(line);
+  StatusOr<ConvertRequest> request = MakeConvertRequest(line);
   if (!request.ok()) return FailUsage(context, request.status());
+  if (const Status status = LoadPlan(&*request); !status.ok()) return Fail(context, status);
   for (const std::string& warning : request->warnings) context.messages.Warning(warning);
   for (const std::string& note : line.notes) context.messages.Note(note);
   for (const std::string& note : request->notes) context.messages.Note(note);
   if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
+  request->options.output.biz_code = BizCodeFor(request->options);
+  if (line.Flag("dry-run")) return PrintPlan(context, request->options);
   return Convert(context, request->options);
 }
 

@@ -1,5 +1,7 @@
 #include "tools/commands/convert_request.h"
 
+#include "graph/plan_io/plan_file.h"
+
 namespace quantpress::tools {
 namespace {
 
@@ -41,7 +43,17 @@ graph::QuantizeOptions QuantizeFrom(const ParsedLine& line, std::vector<std::str
                        : nonfinite == "clamp" ? NonFinitePolicy::kClamp
                                               : NonFinitePolicy::kError;
   quantize.requantize = line.Flag("requantize");
+  quantize.recipe_path = line.Text("compressionParamsFile");
+  quantize.strict_recipe = line.Flag("strictRecipe");
   return quantize;
+}
+
+Status AddRules(const ParsedLine& line, std::vector<graph::Rule>* rules) {
+  for (const std::string& text : line.All("rule")) {
+    QP_ASSIGN_OR_RETURN(graph::Rule rule, graph::ParseRule(text));
+    rules->push_back(std::move(rule));
+  }
+  return {};
 }
 
 // What was asked for in vain.
@@ -51,16 +63,56 @@ std::vector<std::string> OptionsWithoutEffect(const ParsedLine& line, const grap
   const auto needs = [&](std::string_view option, std::string_view other) {
     notes.push_back(fmt::format("--{} has no effect without --{}", option, other));
   };
-  if (request.bits == 0) {
+  const bool by_layer = !quantize.recipe_path.empty() || !quantize.rules.empty();  // bits may come from there
+  if (request.bits == 0 && !by_layer) {
     if (line.Flag("hqq")) needs("hqq", "weightQuantBits");
     if (line.Flag("weightQuantAsymmetric")) needs("weightQuantAsymmetric", "weightQuantBits");
     if (request.block > 0) needs("weightQuantBlock", "weightQuantBits");
     if (request.scale_bits == 16) needs("weightQuantScaleBit", "weightQuantBits");
     if (quantize.requantize && !request.fp16) needs("requantize", "weightQuantBits or --fp16");
   }
-  if (line.Given("blockPolicy") && request.block <= 0) needs("blockPolicy", "weightQuantBlock");
+  if (line.Given("blockPolicy") && request.block <= 0 && !by_layer) needs("blockPolicy", "weightQuantBlock");
+  if (quantize.strict_recipe && !by_layer) needs("strictRecipe", "compressionParamsFile or --rule");
+  if (line.command->bit == kConvert && line.Flag("json") && !line.Flag("dry-run")) needs("json", "dry-run");
   return notes;
 }
+
+// A plan stands for all options that decide what the output holds.
+Status CheckNothingBesidesPlan(const ParsedLine& line) {
+  for (const Option* option : line.GivenOptions()) {
+    const bool allowed = option->group == Group::kRun || option->group == Group::kMessages || option->name == "plan" ||
+                         option->name == "modelFile" || option->name == "MNNModel" || option->name == "dry-run" ||
+                         option->state == State::kNoEffect;
+    if (!allowed) {
+      return InvalidInput("--{} and --plan contradict each other: the plan decides; leave one out", option->name);
+    }
+  }
+  return {};
+}
+
+StatusOr<ConvertRequest> RequestFromPlan(const ParsedLine& line) {
+  QP_RETURN_IF_ERROR(CheckNothingBesidesPlan(line));
+  ConvertRequest request;
+  request.plan_path = line.Text("plan");
+  request.options.import.model_path = line.Text("modelFile");
+  return request;
+}
+
+StatusOr<ConvertRequest> RequestFromOptions(const ParsedLine& line) {
+  ConvertRequest request;
+  request.options.import = ImportFrom(line);
+  QP_ASSIGN_OR_RETURN(request.options.import.format, FormatFromLine(line));
+  request.options.quantize = QuantizeFrom(line, &request.warnings);
+  QP_RETURN_IF_ERROR(AddRules(line, &request.options.quantize.rules));
+  request.options.output.save_external_data = line.Flag("saveExternalData");
+  request.options.output.biz_code = line.Text("bizCode");
+  request.options.output.auth_code = line.Text("authCode");
+  request.notes = OptionsWithoutEffect(line, request.options.quantize);
+  return request;
+}
+
+// The tag that the stock tool stores where neither the command line nor the source has one.
+constexpr char kDefaultBizCode[] = "MNNTest";
 
 }  // namespace
 
@@ -75,22 +127,35 @@ StatusOr<SourceFormat> FormatFromLine(const ParsedLine& line) {
   return Unsupported("-f {}: this source format is not built yet; possible are ONNX and MNN", name);
 }
 
+std::string BizCodeFor(const graph::ConvertOptions& options) {
+  if (!options.output.biz_code.empty()) return options.output.biz_code;
+  const StatusOr<SourceFormat> format = graph::DetectFormat(options.import.model_path);
+  return format.ok() && *format != SourceFormat::kMnn ? kDefaultBizCode : "";
+}
+
 StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line) {
-  ConvertRequest request;
-  for (const char* name : {"modelFile", "MNNModel"}) {
-    if (!line.Given(name)) return InvalidInput("--{} is missing", name);
+  const bool writes = line.command->bit == kConvert && !line.Flag("dry-run");
+  if (!line.Given("modelFile") && !line.Given("plan")) return InvalidInput("--modelFile is missing");
+  if (writes && !line.Given("MNNModel")) return InvalidInput("--MNNModel is missing");
+  StatusOr<ConvertRequest> request = line.Given("plan") ? RequestFromPlan(line) : RequestFromOptions(line);
+  QP_RETURN_IF_ERROR(request.status());
+  graph::ConvertOptions& options = request->options;
+  options.output.output_path = line.Text("MNNModel");
+  if (line.command->bit == kConvert) {
+    options.budget.threads = static_cast<int>(line.Int("threads"));
+    options.budget.memory_bytes = line.Size("memory");
   }
-  request.options.import = ImportFrom(line);
-  QP_ASSIGN_OR_RETURN(request.options.import.format, FormatFromLine(line));
-  request.options.quantize = QuantizeFrom(line, &request.warnings);
-  request.options.output.output_path = line.Text("MNNModel");
-  request.options.output.save_external_data = line.Flag("saveExternalData");
-  request.options.output.biz_code = line.Text("bizCode");
-  request.options.output.auth_code = line.Text("authCode");
-  request.options.budget.threads = static_cast<int>(line.Int("threads"));
-  request.options.budget.memory_bytes = line.Size("memory");
-  request.notes = OptionsWithoutEffect(line, request.options.quantize);
   return request;
+}
+
+Status LoadPlan(ConvertRequest* request) {
+  if (request->plan_path.empty()) return {};
+  const graph::ConvertOptions given = std::move(request->options);
+  QP_ASSIGN_OR_RETURN(request->options, graph::ReadPlan(request->plan_path));
+  if (!given.import.model_path.empty()) request->options.import.model_path = given.import.model_path;
+  request->options.output.output_path = given.output.output_path;
+  request->options.budget = given.budget;
+  return {};
 }
 
 }  // namespace quantpress::tools

@@ -1,4 +1,4 @@
-// From the options of `convert` to what the library is asked for.
+// From the options of `convert` and `plan` to what the library is asked for.
 #ifndef QUANTPRESS_TOOLS_COMMANDS_CONVERT_REQUEST_H_
 #define QUANTPRESS_TOOLS_COMMANDS_CONVERT_REQUEST_H_
 
@@ -13,12 +13,20 @@ namespace quantpress::tools {
 
 struct ConvertRequest {
   graph::ConvertOptions options;
+  std::string plan_path;              // --plan; empty: none
   std::vector<std::string> warnings;  // an option that was overruled by another one
   std::vector<std::string> notes;     // options without effect
 };
 
-// Errors: required options missing, a format that cannot be read.
+// `plan` and --dry-run need no output. Errors: required options missing, a format that cannot be read, a rule that is wrong, options
+// beside --plan that contradict it.
 StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line);
+
+// Completes a request that names a plan; others stay as they are.
+Status LoadPlan(ConvertRequest* request);
+
+// The tag to store: what was asked for, else what the stock tool stores where the source has none.
+std::string BizCodeFor(const graph::ConvertOptions& options);
 
 // The format that -f names; kAuto without it.
 StatusOr<graph::SourceFormat> FormatFromLine(const ParsedLine& line);

@@ -83,14 +83,14 @@ const graph::LayerReport* WorstLayer(const graph::ConvertResult& result) {
 
 }  // namespace
 
-std::vector<std::string> ConversionNotes(const graph::ConvertResult& result, bool all) {
-  std::vector<std::string> notes = result.notes;
+std::vector<std::string> ConversionNotes(const std::vector<std::string>& of_model, const dispatch::Plan& all_weights, bool all) {
+  std::vector<std::string> notes = of_model;
   struct SharedNote {
     std::string_view note;
     std::vector<std::string> layers;
   };
   std::vector<SharedNote> groups;
-  for (const WeightPlan& plan : result.plan.weights) {
+  for (const WeightPlan& plan : all_weights.weights) {
     if (plan.note.empty()) continue;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const SharedNote& g) { return g.note == plan.note; });
     if (group == groups.end()) group = groups.insert(groups.end(), SharedNote{plan.note, {}});
@@ -116,6 +116,34 @@ std::vector<std::string> ConversionNotes(const graph::ConvertResult& result, boo
     notes.push_back("--verbose names all layers");
   }
   return notes;
+}
+
+std::string PlanTable(const dispatch::Plan& plan) {
+  // The widest cell of each column, up to a limit: a very long name gets a line that is out of step, and not all others wide ones.
+  constexpr size_t kWidest = 48;
+  std::vector<std::vector<std::string>> rows = {{"layer", "op", "weights", "stored as", "bytes", "reason"}};
+  uint64_t before = 0, after = 0;
+  for (const WeightPlan& weight : plan.weights) {
+    const dispatch::WeightGeometry& geometry = weight.geometry;
+    rows.push_back({FullName(weight), geometry.op_type,
+                    geometry.rows == 0 ? "?" : fmt::format("{} x {} x {}", geometry.rows, geometry.input_channels, geometry.kernel_size),
+                    Coding(weight), fmt::format("{} -> {}", weight.bytes_before, weight.bytes_after), weight.reason});
+    before += weight.bytes_before;
+    after += weight.bytes_after;
+  }
+  rows.push_back({"total", "", "", "", fmt::format("{} -> {}", before, after), ""});
+  std::vector<size_t> widths(rows.front().size(), 0);
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], std::min(row[i].size(), kWidest));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
 }
 
 std::string LayerTable(const graph::ConvertResult& result) {

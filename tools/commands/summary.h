@@ -11,7 +11,10 @@ namespace quantpress::tools {
 
 // Notes about the model and about every layer that did not get what was asked. Layers with the same reason share a
 // note; without `all` long lists are cut, and the last note says so.
-std::vector<std::string> ConversionNotes(const graph::ConvertResult& result, bool all);
+std::vector<std::string> ConversionNotes(const std::vector<std::string>& notes, const dispatch::Plan& plan, bool all);
+
+// One line per weight, under a heading and with totals: type, shape, how it will be stored, bytes, reason. Without error figures.
+std::string PlanTable(const dispatch::Plan& plan);
 
 // One line per weight: how it is stored, bytes, error, reason. Without a newline at the end.
 std::string LayerTable(const graph::ConvertResult& result);

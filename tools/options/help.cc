@@ -44,6 +44,16 @@ std::string_view Examples(const Command& command) {
 
 }  // namespace
 
+bool IsListed(const Option& option, const Command& command) {
+  const bool shared = !SharedOptionsNote(command).empty() && (option.commands & kConvert) != 0;
+  return (option.commands & command.bit) != 0 && !shared;
+}
+
+std::string_view SharedOptionsNote(const Command& command) {
+  if (command.bit == kPlan) return "All options of `convert` that decide what the output holds, --quiet, --verbose, --json, and:";
+  return {};
+}
+
 std::string OptionSyntax(const Option& option) {
   std::string text;
   if (option.short_name) text = fmt::format("-{}, ", option.short_name);

@@ -58,9 +58,12 @@ std::string ManPage() {
   for (const Command& command : AllCommands()) {
     if (command.hidden || command.bit == kHelp || command.bit == kVersion) continue;
     out += fmt::format(".SH OPTIONS OF {}\n", command.name);
+    if (const std::string_view more = SharedOptionsNote(command); !more.empty()) {
+      out += fmt::format(".PP\n{}\n", Escape(more));
+    }
     const Option* last = nullptr;
     for (const Option& option : AllOptions()) {
-      if ((option.commands & command.bit) == 0) continue;
+      if (!IsListed(option, command)) continue;
       if (command.bit == kConvert && (!last || last->group != option.group)) {
         out += fmt::format(".SS {}\n", GroupTitle(option.group));
       }

@@ -30,7 +30,7 @@ std::string Cell(std::string_view text) {
 void AppendOptions(const Command& command, std::string* out) {
   const Option* last = nullptr;
   for (const Option& option : AllOptions()) {
-    if ((option.commands & command.bit) == 0) continue;
+    if (!IsListed(option, command)) continue;
     if (!last || last->group != option.group) {
       if (command.bit == kConvert) *out += fmt::format("\n### {}\n", GroupTitle(option.group));
       if (command.bit == kConvert || !last)
@@ -51,6 +51,7 @@ std::string MarkdownTable() {
     if (command.hidden || command.bit == kHelp || command.bit == kVersion) continue;
     out += fmt::format("\n## quantpress {}{}{}\n\n{}\n", command.name, command.words.empty() ? "" : " ", command.words,
                        command.summary);
+    if (const std::string_view more = SharedOptionsNote(command); !more.empty()) out += fmt::format("\n{}\n", more);
     AppendOptions(command, &out);
   }
   return out;

@@ -38,7 +38,8 @@ inline constexpr unsigned kOps = 1u << 3;
 inline constexpr unsigned kVersion = 1u << 4;
 inline constexpr unsigned kHelp = 1u << 5;
 inline constexpr unsigned kGenerate = 1u << 6;
-inline constexpr unsigned kEveryCommand = (1u << 7) - 1;
+inline constexpr unsigned kPlan = 1u << 7;
+inline constexpr unsigned kEveryCommand = (1u << 8) - 1;
 
 struct Option {
   std::string_view name;
@@ -51,6 +52,7 @@ struct Option {
   Group group = Group::kFiles;
   unsigned commands = 0;
   State state = State::kBuilt;
+  bool repeats = false;         // may be given more than once; every value counts
   std::string_view inert = {};  // kNotBuilt: the value that asks for what happens anyway; empty: none
   Hint hint = Hint::kNone;
   std::string_view brief = {};  // one line of the short help; empty: only in the long one

@@ -142,12 +142,28 @@ std::string ParsedLine::Text(std::string_view name) const {
   return CheckValue(*option, option->default_value).value_or(std::string());
 }
 
+std::vector<std::string> ParsedLine::All(std::string_view name) const {
+  std::vector<std::string> all;
+  for (const auto& [option, value] : values_) {
+    if (option->name == name) all.push_back(value);
+  }
+  return all;
+}
+
+std::vector<const Option*> ParsedLine::GivenOptions() const {
+  std::vector<const Option*> given;
+  for (const auto& [option, value] : values_) {
+    if (given.empty() || std::find(given.begin(), given.end(), option) == given.end()) given.push_back(option);
+  }
+  return given;
+}
+
 int64_t ParsedLine::Int(std::string_view name) const { return ToNumber<int64_t>(Text(name)); }
 uint64_t ParsedLine::Size(std::string_view name) const { return ToNumber<uint64_t>(Text(name)); }
 
 bool ParsedLine::Set(const Option& option, std::string value) {
   for (auto& [known, old] : values_) {
-    if (known == &option) {
+    if (known == &option && !option.repeats) {
       old = std::move(value);
       return false;
     }

@@ -28,8 +28,12 @@ class ParsedLine {
   int64_t Int(std::string_view name) const;
   uint64_t Size(std::string_view name) const;
   std::string Text(std::string_view name) const;
+  // Every value of an option that repeats, in the order of the line.
+  std::vector<std::string> All(std::string_view name) const;
+  // Options that were given, each once.
+  std::vector<const Option*> GivenOptions() const;
 
-  // Replaces an earlier value. Returns false if there was one.
+  // Replaces an earlier value of an option that does not repeat. Returns false if there was one.
   bool Set(const Option& option, std::string value);
 
  private:
@@ -40,7 +44,7 @@ class ParsedLine {
 //   --name=value, --name value, -x value, -x=value, -xvalue. "--" ends the options.
 //   Flags stand alone, with "=value", or, where the command takes no other words, are followed by 1, true, 0 or false.
 //   Other options always need a value; it may start with "-" but may not be the name of an option.
-//   The last of repeated options counts; a note says so.
+//   The last of repeated options counts, and a note says so; of those that the table lets repeat, every one counts.
 //   Options that are not built yet are refused, unless the value asks for what happens anyway.
 // Errors: one line for the first thing that is wrong. With --help, --help-all or --version missing words are no error.
 StatusOr<ParsedLine> ParseLine(std::span<const std::string> arguments, const Command& command);

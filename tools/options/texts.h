@@ -26,6 +26,10 @@ std::string BashCompletion();
 std::string ZshCompletion();
 std::string FishCompletion();
 
+// Documents list an option of several commands that convert in all its forms under `convert` only: SharedOptionsNote says so.
+bool IsListed(const Option& option, const Command& command);
+std::string_view SharedOptionsNote(const Command& command);
+
 // "-f, --framework=FORMAT", "--weightQuantAsymmetric[=0|1]"
 std::string OptionSyntax(const Option& option);
 

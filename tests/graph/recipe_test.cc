@@ -1,0 +1,276 @@
+// The compression parameter file: both forms, read and written, and what it does to a conversion.
+#include "graph/recipe/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/graph/mnn_fixture.h"
+
+namespace quantpress::graph {
+namespace {
+
+using dispatch::Storage;
+using testing::NetBuilder;
+using testing::TempFolder;
+
+constexpr char kEveryField[] = R"({
+ "version": "3.6.1",
+ "algo": [
+  {
+   "type": "QUANTIZE",
+   "quantParams": {
+    "roundMode": "ROUND_HALF_TO_EVEN",
+    "layer": [
+     {
+      "input": [{"name": "x", "bits": 8, "scales": [0.5], "zeroPoint": -3, "clampMin": -127, "clampMax": 127}],
+      "weight": [{"name": "w", "bits": 4, "scales": [0.25, 1e-30], "clampMin": -8, "clampMax": 7, "asymmetric": true, "blockSize": 32}],
+      "output": [{"name": "y", "scales": [2.0]}],
+      "method": "WinogradAware",
+      "winoParams": {"version": 1, "unitsAttr": [0, 0, 3, 3, 4, 4]},
+      "opName": "conv",
+      "subgraphName": "body",
+      "conv": {"inputChannel": 64, "outputChannel": 8, "kernelSize": [3, 1]}
+     }
+    ]
+   }
+  },
+  {
+   "type": "PRUNE",
+   "pruneParams": {
+    "type": "SIMD_OC",
+    "levelPrunerParams": {"weightTensorNames": ["a"], "pruneRatios": [0.5], "layerNames": ["l"]},
+    "simdOcPrunerParams": {"weightTensorNames": ["a", "b"], "layerNames": ["l", "m"], "pruneRatios": [0.5, 0.25], "ocBlocks": [4, 8]}
+   }
+  }
+ ],
+ "mnnUuid": "1234",
+ "forGuide": true
+})";
+
+Recipe MustParse(std::string_view content, const std::string& path = "r.json") {
+  auto recipe = ParseRecipe(content, path);
+  EXPECT_TRUE(recipe.ok()) << recipe.status();
+  return recipe.ok() ? *std::move(recipe) : Recipe();
+}
+
+std::string Content(const Recipe& recipe, const std::string& path) {
+  auto content = RecipeContent(recipe.pipeline, path);
+  EXPECT_TRUE(content.ok()) << content.status();
+  return content.ok() ? *std::move(content) : std::string();
+}
+
+TEST(Recipe, EveryFieldSurvivesBothForms) {
+  const Recipe first = MustParse(kEveryField);
+  EXPECT_TRUE(first.notes.empty());
+  const std::string json = Content(first, "r.json"), binary = Content(first, "r.bin");
+  EXPECT_EQ(Content(MustParse(json), "r.json"), json);
+  const Recipe again = MustParse(binary, "r.bin");
+  EXPECT_EQ(Content(again, "r.json"), json);
+  EXPECT_EQ(Content(again, "r.bin"), binary);
+
+  const auto& layer = again.pipeline.algo[0].quant_params->layer[0];
+  EXPECT_EQ(layer.input[0].zero_point, -3);
+  EXPECT_EQ(layer.weight[0].scales, std::vector<float>({0.25f, 1e-30f}));
+  EXPECT_EQ(layer.weight[0].block_size, 32);
+  EXPECT_FALSE(layer.output[0].bits.has_value());
+  EXPECT_EQ(layer.method, 2);
+  EXPECT_EQ(layer.wino_params->units_attr.size(), 6u);
+  EXPECT_EQ(layer.conv->kernel_size, std::vector<int32_t>({3, 1}));
+  EXPECT_EQ(again.pipeline.algo[1].prune_params->simd_oc_pruner_params->oc_blocks, std::vector<int32_t>({4, 8}));
+  EXPECT_EQ(again.pipeline.mnn_uuid, "1234");
+}
+
+TEST(Recipe, BinaryIsTheWireFormat) {
+  // version "1", one algo with type PRUNE, forGuide.
+  const Recipe recipe = MustParse(R"({"version": "1", "algo": [{"type": "PRUNE"}], "forGuide": true})");
+  EXPECT_EQ(Content(recipe, "r.bin"), std::string("\x0A\x01" "1" "\x12\x02\x08\x01" "\x20\x01", 9));
+}
+
+TEST(Recipe, FormsThatProtobufAlsoReads) {
+  const Recipe recipe = MustParse(R"({"version": "1", "algo": [{"type": 0, "quant_params": {"round_mode": 1, "layer": [
+    {"op_name": "a", "weight": [{"name": "w", "bits": "4", "block_size": 32.0, "asymmetric": null, "scales": ["0.5", 1]}],
+     "not_a_field": {"x": [1]}}]}}]})");
+  const auto& weight = recipe.pipeline.algo[0].quant_params->layer[0].weight[0];
+  EXPECT_EQ(weight.bits, 4);
+  EXPECT_EQ(weight.block_size, 32);
+  EXPECT_FALSE(weight.asymmetric.has_value());
+  EXPECT_EQ(weight.scales, std::vector<float>({0.5f, 1}));
+  ASSERT_EQ(recipe.notes.size(), 1u);
+  EXPECT_EQ(recipe.notes[0], "r.json:3: algo[0].quantParams.layer[0]: unknown field \"not_a_field\" has no effect");
+
+  // Packed numbers, a message in two pieces, an unknown field.
+  const std::string bytes("\x0A\x01" "1" "\x12\x04\x12\x02\x08\x01" "\x7A\x01" "?", 12);
+  const Recipe binary = MustParse(bytes, "r.pb");
+  EXPECT_EQ(binary.pipeline.algo[0].quant_params->round_mode, 1);
+  ASSERT_EQ(binary.notes.size(), 1u);
+  EXPECT_EQ(binary.notes[0], "r.pb: unknown field 15 has no effect");
+}
+
+TEST(Recipe, JsonInAFileOfAnotherNameIsExplained) {
+  const auto recipe = ParseRecipe("\n {\"version\": \"1\"}", "r.txt");
+  ASSERT_FALSE(recipe.ok());
+  EXPECT_NE(Message(recipe.status()).find("rename it"), std::string::npos);
+}
+
+class RecipeOnModel : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    NetBuilder builder;
+    builder.AddConvolution("a", {.inputs = 64}, testing::RandomWeights(8 * 64, 1));
+    builder.AddConvolution("b", {.inputs = 96, .kernel = 3}, testing::RandomWeights(8 * 96 * 9, 2));
+    builder.AddConvolution("c", {.inputs = 20}, testing::RandomWeights(8 * 20, 3));
+    builder.AddConstant("k", {300}, testing::RandomWeights(300, 4));
+    builder.Write(folder_ / "in.mnn");
+    options_ = testing::Options(folder_ / "in.mnn", folder_ / "out.mnn");
+    options_.quantize.recipe_path = folder_ / "r.json";
+  }
+
+  void Write(const std::string& layers, bool guide = true) {
+    testing::WriteFile(options_.quantize.recipe_path, R"({"version":"1","forGuide":)" + std::string(guide ? "true" : "false") +
+                                                          R"(,"algo":[{"type":"QUANTIZE","quantParams":{"layer":[)" + layers + "]}}]}");
+  }
+  ConvertResult MustConvert() {
+    auto result = Convert(options_);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *std::move(result) : ConvertResult();
+  }
+  std::string Error() {
+    const auto result = Convert(options_);
+    EXPECT_FALSE(result.ok());
+    return Message(result.status());
+  }
+
+  TempFolder folder_;
+  ConvertOptions options_;
+};
+
+TEST_F(RecipeOnModel, LayersGetWhatTheyAskFor) {
+  Write(R"({"opName":"a","weight":[{"name":"a","bits":4,"asymmetric":true,"blockSize":32}]},
+           {"opName":"b","weight":[{"name":"b","bits":0}]})");
+  options_.quantize.request.bits = 8;
+  const ConvertResult result = MustConvert();
+  const auto& weights = result.plan.weights;
+  EXPECT_EQ(weights[0].coding.bits, 4);
+  EXPECT_EQ(weights[0].coding.method, dispatch::QuantMethod::kAsymmetric);
+  EXPECT_EQ(weights[0].block, 32u);
+  EXPECT_EQ(weights[0].reason, "recipe");
+  EXPECT_EQ(weights[1].storage, Storage::kFloat32);
+  EXPECT_EQ(weights[1].reason, "recipe");
+  EXPECT_EQ(weights[2].coding.bits, 8);
+  EXPECT_EQ(weights[2].coding.method, dispatch::QuantMethod::kSymmetric);
+  EXPECT_EQ(weights[2].reason, "command line");
+  EXPECT_TRUE(result.notes.empty());
+}
+
+TEST_F(RecipeOnModel, WhatAnEntryDoesNotSayStaysWithTheCommandLine) {
+  Write(R"({"opName":"a","weight":[{"name":"a","bits":4}]}, {"opName":"b","weight":[{"name":"b","blockSize":0}]})");
+  options_.quantize.request = {.bits = 6, .asymmetric = true, .block = 32};
+  const auto weights = MustConvert().plan.weights;
+  EXPECT_EQ(weights[0].coding.bits, 4);
+  EXPECT_EQ(weights[0].coding.method, dispatch::QuantMethod::kAsymmetric);
+  EXPECT_EQ(weights[0].block, 32u);
+  EXPECT_EQ(weights[1].coding.bits, 6);
+  EXPECT_EQ(weights[1].block, 0u);
+}
+
+TEST_F(RecipeOnModel, HqqHoldsForEveryLayer) {
+  Write(R"({"opName":"a","weight":[{"name":"a","bits":8,"asymmetric":false}]}, {"opName":"b","weight":[{"name":"b","bits":4}]})");
+  options_.quantize.request = {.asymmetric = true, .hqq = true};
+  const auto weights = MustConvert().plan.weights;
+  EXPECT_EQ(weights[0].coding.method, dispatch::QuantMethod::kHqq);
+  EXPECT_EQ(weights[0].note, "the recipe asks for symmetric weights, but --hqq makes them asymmetric");
+  EXPECT_EQ(weights[1].coding.method, dispatch::QuantMethod::kHqq);
+  EXPECT_TRUE(weights[1].note.empty());
+  EXPECT_EQ(weights[2].storage, Storage::kFloat32);
+}
+
+TEST_F(RecipeOnModel, IsMadeWhereMissingAndGivesTheSameFile) {
+  for (const char* name : {"made.json", "made.bin"}) {
+    options_.quantize.recipe_path = folder_ / name;
+    options_.quantize.request = {.bits = 4, .asymmetric = true, .block = 32};
+    options_.quantize.block_policy = dispatch::BlockPolicy::kAdjust;
+    const ConvertResult first = MustConvert();
+    ASSERT_EQ(first.notes.size(), 1u);
+    EXPECT_NE(first.notes[0].find("created"), std::string::npos);
+    const std::string bytes = testing::ReadFile(folder_ / "out.mnn"), content = testing::ReadFile(folder_ / name);
+    const Recipe recipe = MustParse(content, name);
+    const auto& layers = recipe.pipeline.algo[0].quant_params->layer;
+    ASSERT_EQ(layers.size(), 3u);
+    EXPECT_EQ(layers[0].weight[0].block_size, 32);
+    EXPECT_EQ(layers[1].conv->kernel_size, std::vector<int32_t>({3, 3}));
+    EXPECT_EQ(layers[2].weight[0].block_size, -1);  // 20 channels: what was chosen, not what was asked for
+    EXPECT_EQ(recipe.pipeline.for_guide, true);
+
+    options_.quantize.request = {};
+    const ConvertResult second = MustConvert();
+    EXPECT_TRUE(second.notes.empty());
+    EXPECT_EQ(testing::ReadFile(folder_ / "out.mnn"), bytes);
+    EXPECT_EQ(testing::ReadFile(folder_ / name), content);
+  }
+}
+
+TEST_F(RecipeOnModel, WithoutBitsIsMadeOfZeros) {
+  MustConvert();
+  const Recipe recipe = MustParse(testing::ReadFile(folder_ / "r.json"));
+  for (const auto& layer : recipe.pipeline.algo[0].quant_params->layer) EXPECT_EQ(layer.weight[0].bits, 0);
+}
+
+TEST_F(RecipeOnModel, EntriesWithoutEffectAreReported) {
+  Write(R"({"opName":"a","weight":[{"name":"a","bits":4}]},
+{"opName":"zebra","weight":[{"name":"z","bits":4}]},
+{"opName":"a","weight":[{"name":"a","bits":8}]},
+{"weight":[{"name":"n"}]},
+{"opName":"b"},
+{"opName":"k","weight":[{"name":"k","bits":4}]},
+{"opName":"a","subgraphName":"body","weight":[{"name":"n"},{"name":"o"}]})");
+  const std::vector<std::string> notes = MustConvert().notes;
+  const std::string r = options_.quantize.recipe_path, at = ": algo[0].quantParams.layer[";
+  const std::vector<std::string> expected = {
+      r + ":3" + at + "2]: layer 'a' has an entry already (" + r + ":1" + at + "0]); the first one counts",
+      r + ":4" + at + "3]: an entry without opName matches no layer",
+      r + ":5" + at + "4]: the entry has no weight, so it says nothing of layer 'b'",
+      r + ":7" + at + "6]: only weight[0] counts; 1 more have no effect",
+      r + ":6" + at + "5]: no layer is called 'k'",
+      r + ":2" + at + "1]: no layer is called 'zebra'",
+      r + ":7" + at + "6]: no layer is called 'body/a'",
+  };
+  EXPECT_EQ(notes, expected);
+  options_.quantize.strict_recipe = true;
+  EXPECT_EQ(Error(), expected[0] + "; 6 more of this kind (--strictRecipe)");
+}
+
+TEST_F(RecipeOnModel, Int8AndFilterPruningAreRefused) {
+  const std::string full = R"({"opName":"a","input":[{"name":"x","scales":[1]}],"output":[{"name":"y","scales":[1]}],
+                               "weight":[{"name":"a","bits":8,"scales":[1]}]})";
+  Write(full, false);
+  EXPECT_NE(Error().find("which is not built; set forGuide to true"), std::string::npos);
+  Write(full, true);
+  EXPECT_EQ(MustConvert().plan.weights[0].coding.bits, 8);
+  testing::WriteFile(options_.quantize.recipe_path,
+                     R"({"version":"1","algo":[{"type":"PRUNE","pruneParams":{"type":"FILTER"}}]})");
+  EXPECT_NE(Error().find("removing filters is not built"), std::string::npos);
+}
+
+TEST_F(RecipeOnModel, UuidGoesToModelsWithoutOne) {
+  testing::WriteFile(options_.quantize.recipe_path, R"({"version":"1","mnnUuid":"from-recipe"})");
+  MustConvert();
+  EXPECT_EQ(testing::ReadNet(folder_ / "out.mnn")->mnn_uuid, "from-recipe");
+}
+
+TEST_F(RecipeOnModel, PathsThatCannotBe) {
+  options_.quantize.recipe_path = folder_ / "out.mnn";
+  EXPECT_NE(Error().find("give two paths"), std::string::npos);
+  options_.quantize.recipe_path = folder_ / "missing/r.json";
+  EXPECT_NE(Error().find("missing"), std::string::npos);
+  options_.quantize.recipe_path = folder_ / "";
+  EXPECT_FALSE(Error().empty());
+  EXPECT_EQ(folder_.List(), std::vector<std::string>({"in.mnn"}));
+}
+
+TEST_F(RecipeOnModel, AnErrorLeavesNothingBehind) {
+  testing::WriteFile(options_.quantize.recipe_path, "{");
+  EXPECT_NE(Error().find("r.json:1: not valid JSON"), std::string::npos);
+  EXPECT_EQ(folder_.List(), std::vector<std::string>({"in.mnn", "r.json"}));
+}
+
+}  // namespace
+}  // namespace quantpress::graph
