@@ -7,6 +7,7 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
+    EinsumOps,
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     QuantizeOps,    QLinearOps,    QLinearRealOps, LowBitOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,

@@ -32,6 +32,7 @@ std::vector<OpRow> AllOps();
 const OpRow* FindOp(std::string_view domain, std::string_view op, int64_t version);
 
 // One function per family file in ops/.
+std::span<const OpRow> EinsumOps();
 std::span<const OpRow> ElementwiseOps();
 std::span<const OpRow> LogicOps();
 std::span<const OpRow> ActivationOps();
