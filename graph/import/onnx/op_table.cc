@@ -7,7 +7,7 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
-    EinsumOps,
+    EinsumOps, GridSampleOps, DeformConvOps, SignalOps, RoiOps, SpatialOps,
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     QuantizeOps,    QLinearOps,    QLinearRealOps, LowBitOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,

@@ -33,6 +33,11 @@ const OpRow* FindOp(std::string_view domain, std::string_view op, int64_t versio
 
 // One function per family file in ops/.
 std::span<const OpRow> EinsumOps();
+std::span<const OpRow> GridSampleOps();
+std::span<const OpRow> DeformConvOps();
+std::span<const OpRow> SignalOps();
+std::span<const OpRow> RoiOps();
+std::span<const OpRow> SpatialOps();
 std::span<const OpRow> ElementwiseOps();
 std::span<const OpRow> LogicOps();
 std::span<const OpRow> ActivationOps();
