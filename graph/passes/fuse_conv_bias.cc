@@ -7,6 +7,9 @@
 namespace quantpress::graph {
 namespace {
 
+// Ends the name of a convolution that was a matrix product.
+constexpr char kMatrixProduct[] = "__matmul_converted";
+
 // True if `shape` is one value per channel when added to a tensor of rank `rank` whose channels are axis `axis`.
 bool IsPerChannel(const std::vector<int64_t>& shape, size_t rank, size_t axis, int64_t channels) {
   if (shape.size() > rank) return false;
@@ -45,7 +48,7 @@ Status FuseConvBias(Graph& graph, const ImportOptions&) {
       if (conv == nullptr || rank == 0) continue;
       const int64_t channels = conv->common->outputCount;
       // Behind the Reshape of a matrix product the channels are last; everything else is spread over the batch.
-      const bool matrix = across && conv->common->kernelX == 1 && conv->common->kernelY == 1 && producer->name.ends_with("__matmul_converted");
+      const bool matrix = across && conv->common->kernelX == 1 && conv->common->kernelY == 1 && producer->name.ends_with(kMatrixProduct);
       if (across && !matrix) continue;
       const size_t axis = across ? rank - 1 : 1;
       if (!IsPerChannel(constant->shape, rank, axis, channels)) continue;
@@ -57,10 +60,10 @@ Status FuseConvBias(Graph& graph, const ImportOptions&) {
       constant->data->ReadFloats(0, extra);
       for (size_t i = 0; i < sum.size(); ++i) sum[i] += extra[i];
       bias = FloatSource(std::move(sum));
-      // The op before the Add now makes its result.
-      const std::string name = across ? op.name : producer->name;
+      // The op before the Add now makes its result. A matrix product is called after it, as in the stock converter: recipes find it so.
       index.MoveOutput(across ? reshape : producer, op.outputs[0]);
-      if (across) reshape->name = name;
+      if (across) reshape->name = op.name;
+      if (producer->name.ends_with(kMatrixProduct)) producer->name = op.name + kMatrixProduct;
       break;
     }
   }

@@ -188,6 +188,10 @@ void ConvTranspose(NodeContext& n) {
     for (int64_t g = 0; g < t.group && n.ok(); ++g) {
       const Value b = bias.valid() ? n.b.Slice(bias, {g * ws[1]}, {(g + 1) * ws[1]}, {0}) : Value{};
       results.push_back(Native(n, parts[static_cast<size_t>(g)], n.b.Slice(weight, {g * icg}, {(g + 1) * icg}, {0}), b, one));
+      if (!results.back().valid()) return;
+      const std::string name = fmt::format("{}__group__{}", n.OutputName(0), g);
+      n.b.Rename(results.back(), name);
+      n.b.last_op().name = name;
     }
     return n.SetOutput(0, n.b.Concat(std::move(results), 1));
   }
