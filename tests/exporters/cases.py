@@ -1,0 +1,50 @@
+"""What a case is: a model with random weights and one example of its inputs."""
+
+import dataclasses
+from typing import Any, Callable
+
+
+@dataclasses.dataclass
+class Example:
+    """What a case's function returns."""
+
+    model: Any
+    inputs: dict  # name -> array or tensor, in the order of the model's arguments
+    outputs: list  # names
+    # name -> {axis: symbol}: sizes that may change, for exporters that take them
+    dynamic: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Case:
+    name: str
+    family: str
+    exporters: tuple
+    make: Callable[[], Example]
+    # Outputs that rank almost equal scores of random weights: only their shapes are compared.
+    tolerance: float = 1e-3
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(name, family, exporters, **details):
+    """Decorator of the function that makes the example."""
+
+    def add(function):
+        assert name not in CASES, name
+        CASES[name] = Case(name, family, exporters, function, **details)
+        return function
+
+    return add
+
+
+def load_all():
+    """Fills CASES. The modules import their frameworks only when a case is made."""
+    import recurrent_cases  # noqa: F401
+    import sklearn_cases  # noqa: F401
+    import tensorflow_cases  # noqa: F401
+    import torchvision_cases  # noqa: F401
+    import transformers_cases  # noqa: F401
+
+    return CASES

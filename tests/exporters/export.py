@@ -1,0 +1,105 @@
+"""Writes one case as an ONNX file with an exporter, and the answers of onnxruntime beside it."""
+
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+import clients  # noqa: E402
+
+
+def randomize(model):
+    """Statistics and offsets that are 0 or 1 after creation would hide mistakes."""
+    import torch
+
+    with torch.no_grad():
+        for module in model.modules():
+            if getattr(module, "running_mean", None) is not None:
+                module.running_mean.uniform_(-0.1, 0.1)
+                module.running_var.uniform_(0.7, 1.4)
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.05)
+
+
+def torch_old(example, path):
+    import torch
+
+    torch.onnx.export(
+        example.model, tuple(example.inputs.values()), path, dynamo=False, input_names=list(example.inputs), output_names=example.outputs,
+        dynamic_axes=example.dynamic or None, opset_version=17,
+    )  # fmt: skip
+
+
+def torch_new(example, path):
+    import torch
+
+    torch.onnx.export(
+        example.model, tuple(example.inputs.values()), path, dynamo=True, input_names=list(example.inputs), output_names=example.outputs,
+        verbose=False,
+    )  # fmt: skip
+
+
+def tf2onnx_keras(example, path):
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [
+        tf.TensorSpec((None, *array.shape[1:]), array.dtype, name=name) for name, array in example.inputs.items()
+    ]
+    function = tf.function(lambda *arrays: example.model(*arrays), input_signature=signature)
+    tf2onnx.convert.from_function(function, input_signature=signature, opset=17, output_path=path)
+
+
+def keras_export(example, path):
+    example.model(*example.inputs.values())  # a model that was never called is refused
+    example.model.export(path, format="onnx", verbose=False)
+
+
+def skl2onnx_export(example, path):
+    import skl2onnx
+
+    options = {"zipmap": False} if hasattr(example.model, "predict_proba") else None
+    proto = skl2onnx.to_onnx(example.model, next(iter(example.inputs.values())), options={id(example.model): options} if options else None)
+    pathlib.Path(path).write_bytes(proto.SerializeToString())
+
+
+EXPORTERS = {
+    "torch-old": torch_old,
+    "torch-new": torch_new,
+    "tf2onnx": tf2onnx_keras,
+    "keras": keras_export,
+    "skl2onnx": skl2onnx_export,
+}
+
+
+def export(case, exporter, folder):
+    """-> nothing; folder/model.onnx, feeds.npz (as the model takes them), expected.npz (what onnxruntime gives)"""
+    import onnx
+
+    warnings.filterwarnings("ignore")
+    if exporter.startswith("torch"):
+        import torch
+
+        torch.manual_seed(1)
+        torch.set_num_threads(1)
+    example = case.make()
+    if exporter.startswith("torch"):
+        example.model.eval()
+        randomize(example.model)
+    path = folder / "model.onnx"
+    EXPORTERS[exporter](example, str(path))
+    # Exporters other than torch's choose names of their own.
+    ports = onnx.load(path, load_external_data=False).graph
+    weights = {tensor.name for tensor in ports.initializer}
+    names = [port.name for port in ports.input if port.name not in weights]
+    arrays = [np.asarray(array) for array in example.inputs.values()]
+    # An argument that the model does not use is no input of the file.
+    if exporter.startswith("torch"):
+        feeds = {name: array for name, array in zip(example.inputs, arrays) if name in names}
+    else:
+        feeds = dict(zip(names, arrays, strict=True))
+    np.savez(folder / "expected.npz", **clients.run_onnx(path, feeds))
+    np.savez(folder / "feeds.npz", **feeds)

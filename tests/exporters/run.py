@@ -1,0 +1,171 @@
+"""Models as people export them, with random weights: converted by us and by the stock converter, run on the stock runtime, compared
+with onnxruntime.
+
+usage: run.py [--only GLOB] [--exporter NAME] [--keep FOLDER] [--no-stock] [--list]
+
+Prints a table. The status is 0 if at least 95 % of our conversions are right, and more than the stock converter's. Needs the packages
+of requirements.txt: "scripts/test exporters" installs them.
+"""
+
+import argparse
+import contextlib
+import fnmatch
+import multiprocessing
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from export import clients, export  # noqa: E402
+from cases import load_all  # noqa: E402
+
+WANTED = 0.95
+EXPORT_LIMIT = 600  # seconds
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="*", help="cases whose name matches this pattern")
+    parser.add_argument("--exporter", help="this exporter only")
+    parser.add_argument("--keep", type=pathlib.Path, help="folder that keeps the exported files, and gives them the next time")
+    parser.add_argument("--no-stock", action="store_true", help="without the stock converter")
+    parser.add_argument("--list", action="store_true", help="print the cases only")
+    return parser.parse_args(arguments)
+
+
+def exported(case, exporter, folder):
+    """Exports in a process of its own: exporters change global state, and print. -> None, or what went wrong"""
+    if (folder / "feeds.npz").exists():
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "export.log"
+
+    def work():
+        with open(log, "w") as text:
+            os.dup2(text.fileno(), 1)
+            os.dup2(text.fileno(), 2)
+            try:
+                export(case, exporter, folder)
+            except BaseException:  # an exporter can raise anything
+                traceback.print_exc(file=text)
+                text.flush()
+                os._exit(1)
+        os._exit(0)
+
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join(EXPORT_LIMIT)
+    if process.is_alive():
+        process.kill()
+        return "the exporter took too long"
+    if process.exitcode == 0:
+        return None
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"status {process.exitcode}"
+
+
+def difference(values, expected, tolerance):
+    """-> '' or how they differ"""
+    for name, want in expected.items():
+        if name not in values:
+            return f"no output {name}"
+        got = values[name]
+        if got.shape != want.shape:
+            return f"{name}: shape {list(got.shape)}, expected {list(want.shape)}"
+        if want.size == 0:
+            continue
+        if want.dtype.kind != "f":
+            different = int((got.astype(np.int64) != want.astype(np.int64)).sum())
+            if different:
+                return f"{name}: {different} of {want.size} integers differ"
+        elif not np.isfinite(got).all():
+            return f"{name}: not finite"
+        elif (error := clients.relative_rms(got, want)) > tolerance:
+            return f"{name}: relative error {error:.1e}"
+    return ""
+
+
+def runtime_array(array):
+    """The array in the type that the runtime holds."""
+    if array.dtype.kind == "f":
+        return array.astype(np.float32)
+    return array if array.dtype in (np.int8, np.uint8) else array.astype(np.int32)
+
+
+def outcome(convert, source, folder, tolerance):
+    """-> ('ok' | 'wrong' | 'refused', remark)"""
+    target = folder / "model.mnn"
+    target.unlink(missing_ok=True)
+    try:
+        convert(source, target)
+    except Exception as error:  # ClientError, or a time limit
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        said = [line for line in lines if line.startswith(("node ", "operator ")) or "Not support" in line] or lines
+        return "refused", said[-1] if said else ""
+    feeds = {name: runtime_array(array) for name, array in np.load(folder / "feeds.npz").items()}
+    try:
+        values = clients.run_mnn(target, feeds)
+        remark = difference(values, dict(np.load(folder / "expected.npz")), tolerance)
+    except Exception as error:  # the runtime refused or crashed
+        return "wrong", str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    return ("wrong", remark) if remark else ("ok", "")
+
+
+def preload():
+    """Frameworks that are large, once: each export is a fork."""
+    for name in ("onnx", "onnxruntime", "torch", "torchvision", "transformers", "onnxscript"):
+        with contextlib.suppress(ImportError):
+            __import__(name)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    chosen = [
+        (case, exporter)
+        for case in load_all().values()
+        for exporter in case.exporters
+        if fnmatch.fnmatch(case.name, options.only) and options.exporter in (None, exporter)
+    ]
+    if options.list:
+        for case, exporter in chosen:
+            print(f"{case.family:12} {case.name:40} {exporter}")
+        return 0
+    preload()
+    converters = {"quantpress": clients.convert} | ({} if options.no_stock else {"stock": clients.stock_convert})
+    right = dict.fromkeys(converters, 0)
+    compared, unexported = 0, []
+    print(f"{'model':40} {'exporter':10} " + "".join(f"{name:12}" for name in converters) + "remark", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for case, exporter in chosen:
+            folder = (options.keep or pathlib.Path(scratch)) / f"{case.name}-{exporter}"
+            start = time.monotonic()
+            failure = exported(case, exporter, folder)
+            if failure is not None:
+                unexported.append((case.name, exporter))
+                print(f"{case.name:40} {exporter:10} " + "".join(f"{'-':12}" for _ in converters) + f"not exported: {failure[:150]}", flush=True)
+            else:
+                results = {name: outcome(c, folder / "model.onnx", folder, case.tolerance) for name, c in converters.items()}
+                compared += 1
+                for name, (word, _) in results.items():
+                    right[name] += word == "ok"
+                remark = results["quantpress"][1] or f"{time.monotonic() - start:.0f} s"
+                print(f"{case.name:40} {exporter:10} " + "".join(f"{word:12}" for word, _ in results.values()) + remark[:300], flush=True)
+            if options.keep is None:
+                shutil.rmtree(folder, ignore_errors=True)
+    for name, count in right.items():
+        print(f"{name}: {count} of {compared} right ({count / max(compared, 1):.1%})")
+    print(f"not exported: {len(unexported)}")
+    good = compared > 0 and right["quantpress"] >= WANTED * compared and right["quantpress"] > right.get("stock", -1)
+    print(f"exporters: {right['quantpress']} passed, {compared - right['quantpress']} failed, {len(unexported)} skipped")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
