@@ -1,5 +1,5 @@
-// Resize and Upsample. The runtime's Interp where it computes what ONNX says; else, with sizes that are known, one gather or one matrix
-// product with constant weights per axis.
+// Resize and Upsample. The runtime's Interp where it computes what ONNX says; else one gather or one matrix product per axis, with
+// constant weights where the sizes are known.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -8,6 +8,7 @@
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
 #include "graph/import/onnx/ops/resize_axis.h"
+#include "graph/import/onnx/ops/resize_computed.h"
 
 namespace quantpress::graph::onnx {
 namespace {
@@ -18,7 +19,8 @@ constexpr int64_t kMaxMatrix = int64_t{1} << 24;
 
 struct ResizePlan {
   ResizeMode mode;
-  std::vector<std::optional<AxisResize>> axes;  // per axis; nullopt: sizes are not known at conversion time
+  std::vector<std::optional<AxisResize>> axes;  // per axis; nullopt: not known at conversion time, see `computed`
+  std::vector<ComputedAxis> computed;           // per axis
   float extrapolation = 0;
 };
 
@@ -43,34 +45,31 @@ Value ApplyMatrix(NodeContext& n, Value x, size_t axis, const AxisResize& a, std
 void Decompose(NodeContext& n, Value x, const ResizePlan& plan) {
   const ElementType type = n.b.type(x);
   const size_t rank = n.b.Rank(x);
-  for (size_t i = 0; i < rank; ++i) {
-    if (!plan.axes[i]) return n.Fail("mode '{}' with '{}' over an axis whose size is not known at conversion time", plan.mode.mode, plan.mode.coordinates);
-    const AxisResize& a = *plan.axes[i];
-    if (a.in < 1 || a.out < 1 || a.in > kMaxMatrix || a.out > kMaxMatrix || a.in * a.out > kMaxMatrix) {
-      return n.Fail("a resize from {} to {} elements", a.in, a.out);
-    }
-  }
   const bool nearest = plan.mode.mode == "nearest";
   if (!nearest) x = n.b.Cast(x, ElementType::kFloat32);
   const bool crop = plan.mode.coordinates == "tf_crop_and_resize";
   Value mask;
   for (size_t i = 0; i < rank && n.ok(); ++i) {
-    const AxisResize& a = *plan.axes[i];
-    if (a.in == a.out && a.scale == 1 && !crop) continue;
-    if (nearest) {
-      std::vector<int64_t> where = NearestIndices(plan.mode, a);
-      x = n.b.Gather(x, n.b.IntList(std::move(where)), static_cast<int64_t>(i));
+    Value inside;
+    if (!plan.axes[i]) {
+      x = ResizeComputed(n.b, plan.mode, x, i, plan.computed[i], crop ? &inside : nullptr);
     } else {
-      x = ApplyMatrix(n, x, i, a, InterpolationMatrix(plan.mode, a));
+      const AxisResize& a = *plan.axes[i];
+      if (a.in == a.out && a.scale == 1 && (!crop || (a.roi_start == 0 && a.roi_end == 1))) continue;
+      if (a.in < 1 || a.out < 1 || a.in > kMaxMatrix || a.out > kMaxMatrix || a.in * a.out > kMaxMatrix) {
+        return n.Fail("a resize from {} to {} elements", a.in, a.out);
+      }
+      x = nearest ? n.b.Gather(x, n.b.IntList(NearestIndices(plan.mode, a)), static_cast<int64_t>(i))
+                  : ApplyMatrix(n, x, i, a, InterpolationMatrix(plan.mode, a));
+      if (crop) inside = n.b.Floats(InsideMask(plan.mode, a), {a.out});
     }
-    if (crop) {
-      std::vector<int64_t> shape(rank, 1);
-      shape[i] = a.out;
-      const Value inside = n.b.Floats(InsideMask(plan.mode, a), shape);
-      mask = mask.valid() ? n.b.Mul(mask, inside) : inside;
-    }
+    if (!inside.valid()) continue;
+    std::vector<int64_t> others;
+    for (size_t j = i + 1; j < rank; ++j) others.push_back(static_cast<int64_t>(j - i));
+    inside = n.b.Unsqueeze(inside, others);
+    mask = mask.valid() ? n.b.Mul(mask, inside) : inside;
   }
-  if (crop && mask.valid()) x = n.b.Select(n.b.Cast(mask, ElementType::kBool), x, n.b.ScalarLike(static_cast<double>(plan.extrapolation), x));
+  if (mask.valid()) x = n.b.Select(n.b.Cast(mask, ElementType::kBool), x, n.b.ScalarLike(static_cast<double>(plan.extrapolation), x));
   n.SetOutput(0, n.b.Cast(x, type));
 }
 
@@ -165,9 +164,11 @@ ResizeMode ReadMode(NodeContext& n) {
 void SetSizes(NodeContext& n, const std::vector<size_t>& listed, const Shape& in, std::vector<int64_t> sizes, ResizePlan* plan) {
   const std::string policy = n.String("keep_aspect_ratio_policy", "stretch");
   if (sizes.size() != listed.size()) return n.Fail("{} sizes for {} axes", sizes.size(), listed.size());
+  bool all_known = true;
   double common = policy == "not_larger" ? std::numeric_limits<double>::max() : 0;
   for (size_t k = 0; k < listed.size(); ++k) {
     const Dim d = in[listed[k]];
+    all_known = all_known && IsKnown(d);
     if (sizes[k] < 0 || d == 0) return n.Fail("a resize from {} to {} elements", d, sizes[k]);
     const double ratio = static_cast<double>(sizes[k]) / static_cast<double>(d);
     if (policy == "not_larger") common = std::min(common, ratio);
@@ -175,7 +176,7 @@ void SetSizes(NodeContext& n, const std::vector<size_t>& listed, const Shape& in
   }
   for (size_t k = 0; k < listed.size(); ++k) {
     const size_t i = listed[k];
-    if (!IsKnown(in[i])) {
+    if (!IsKnown(in[i]) || (policy != "stretch" && !all_known)) {
       plan->axes[i].reset();
       continue;
     }
@@ -202,43 +203,86 @@ void SetScales(NodeContext& n, const std::vector<size_t>& listed, const Shape& i
   }
 }
 
+// What a run has to compute for the listed axes that are not known now.
+void ComputeAxes(NodeContext& n, Value x, const std::vector<size_t>& listed, Value scales, Value sizes, Value roi, ResizePlan* plan) {
+  GraphBuilder& b = n.b;
+  const auto element = [&](Value list, size_t k) { return Expr{&b, b.Gather(list, b.ScalarInt(static_cast<int64_t>(k)), 0)}; };
+  const std::string policy = sizes.valid() ? n.String("keep_aspect_ratio_policy", "stretch") : "stretch";
+  if (policy != "stretch" && policy != "not_larger" && policy != "not_smaller") n.Fail("keep_aspect_ratio_policy '{}'", policy);
+  Expr common;
+  for (size_t k = 0; policy != "stretch" && k < listed.size(); ++k) {
+    const Expr ratio = ToFloat(element(sizes, k)) / ToFloat({&b, b.DimOf(x, listed[k])});
+    common = k == 0 ? ratio : policy == "not_larger" ? Min(common, ratio) : Max(common, ratio);
+  }
+  for (size_t k = 0; k < listed.size() && n.ok(); ++k) {
+    if (plan->axes[listed[k]]) continue;
+    ComputedAxis& a = plan->computed[listed[k]];
+    a.in = ToFloat({&b, b.DimOf(x, listed[k])});
+    if (policy != "stretch") {
+      a.scale = common;
+      a.out = ToInt(Floor(common * a.in + 0.5));
+    } else if (sizes.valid()) {
+      a.out = ToInt(element(sizes, k));
+    } else {
+      a.scale = ToFloat(element(scales, k));
+      a.out = ToInt(Floor(a.in * a.scale));
+    }
+    if (plan->mode.coordinates != "tf_crop_and_resize") continue;
+    a.roi_start = ToFloat(element(roi, k));
+    a.roi_end = ToFloat(element(roi, k + listed.size()));
+  }
+}
+
+// Axes that computed sizes leave as they are.
+bool IsKept(const std::optional<std::vector<Dim>>& sizes, size_t k, Dim in) { return sizes && k < sizes->size() && (*sizes)[k] == in; }
+
 void ResizeWith(NodeContext& n, Value x, Value scales, Value sizes, Value roi) {
   const size_t rank = n.b.Rank(x);
   ResizePlan plan;
   plan.mode = ReadMode(n);
   plan.extrapolation = n.Float("extrapolation_value", 0);
   const std::vector<size_t> listed = ListedAxes(n, rank);
+  const Value amounts = sizes.valid() ? sizes : scales;
+  const bool crop = plan.mode.coordinates == "tf_crop_and_resize";
   if (!n.ok()) return;
+  if (crop && !roi.valid()) return n.Fail("tf_crop_and_resize without a roi");
   const Shape in = *n.b.shape(x);
   plan.axes.resize(rank);
-  std::vector<float> full_scales(rank, 1.0f);
+  plan.computed.resize(rank);
+  std::vector<float> full_scales;
   for (size_t i = 0; i < rank; ++i) {
     // An axis of unknown size that is not resized: any equal pair of sizes says so.
     plan.axes[i] = AxisResize{IsKnown(in[i]) ? in[i] : 1, IsKnown(in[i]) ? in[i] : 1, 1, 0, 1};
   }
-  if (sizes.valid()) {
-    const auto constant = n.b.ConstantInts(sizes);
-    if (!constant) return n.Fail("sizes are computed at run time");
-    full_scales.clear();
-    SetSizes(n, listed, in, *constant, &plan);
-  } else {
-    const auto constant = n.b.ConstantFloats(scales);
-    if (!constant) return n.Fail("scales are computed at run time");
+  if (!n.b.IsConstant(amounts)) {
+    n.b.AssumeRank(amounts, 1);
+    const bool stretch = scales.valid() && !sizes.valid() ? true : n.String("keep_aspect_ratio_policy", "stretch") == "stretch";
+    const auto elements = sizes.valid() && stretch ? n.b.Elements(sizes) : std::nullopt;
+    for (size_t k = 0; k < listed.size(); ++k) {
+      if (!IsKept(elements, k, in[listed[k]])) plan.axes[listed[k]].reset();
+    }
+  } else if (sizes.valid()) {
+    if (const auto constant = n.b.ConstantInts(sizes)) SetSizes(n, listed, in, *constant, &plan);
+  } else if (const auto constant = n.b.ConstantFloats(scales)) {
     SetScales(n, listed, in, *constant, &plan);
+    full_scales.assign(rank, 1.0f);
     for (size_t k = 0; k < listed.size() && k < constant->size(); ++k) full_scales[listed[k]] = (*constant)[k];
   }
-  if (plan.mode.coordinates == "tf_crop_and_resize") {
-    const auto box = n.b.ConstantFloats(roi);
-    if (!box || box->size() != 2 * listed.size()) return n.Fail("roi must be constant, with a start and an end for each axis");
-    for (size_t k = 0; k < listed.size(); ++k) {
-      if (!plan.axes[listed[k]]) continue;
-      plan.axes[listed[k]]->roi_start = static_cast<double>((*box)[k]);
-      plan.axes[listed[k]]->roi_end = static_cast<double>((*box)[k + listed.size()]);
+  const auto box = crop ? n.b.ConstantFloats(roi) : std::nullopt;
+  if (box && box->size() != 2 * listed.size()) return n.Fail("a roi of {} numbers; expected a start and an end for each axis", box->size());
+  for (size_t k = 0; crop && k < listed.size(); ++k) {
+    auto& axis = plan.axes[listed[k]];
+    const bool whole = box && (*box)[k] == 0 && (*box)[k + listed.size()] == 1;
+    if (!box || !IsKnown(in[listed[k]])) {
+      if (!axis || !whole) axis.reset();
+    } else if (axis) {
+      axis->roi_start = static_cast<double>((*box)[k]);
+      axis->roi_end = static_cast<double>((*box)[k + listed.size()]);
     }
   }
-  if (!n.ok()) return;
-  if (IsNative(n, x, plan, full_scales)) return EmitInterp(n, x, plan, full_scales);
-  Decompose(n, x, plan);
+  if (n.ok() && !crop && IsNative(n, x, plan, full_scales)) return EmitInterp(n, x, plan, full_scales);
+  ComputeAxes(n, x, listed, scales, sizes, roi, &plan);
+  if (n.ok()) Decompose(n, x, plan);
 }
 
 // Sizes that are computed at run time: only what Interp does rightly for any sizes.
@@ -295,7 +339,7 @@ void Upsample(NodeContext& n) {
 }
 
 constexpr OpRow kRows[] = {
-    {"", "Resize", 10, kNewest, Resize, "Interp where it is exact, else one gather or matrix product per axis"},
+    {"", "Resize", 10, kNewest, Resize, "Interp where it is exact, else one gather or matrix product per axis; scales and sizes may be computed"},
     {"", "Upsample", 1, 9, Upsample, "as Resize with asymmetric coordinates"},
 };
 
