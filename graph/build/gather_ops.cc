@@ -153,7 +153,14 @@ Value GraphBuilder::GatherND(Value x, Value indices, int64_t batch_dims) {
     parts.push_back(indices);
     indices = Concat(std::move(parts), last);
   }
-  return Emit(mnn::OpType::GatherND, {}, {x, indices}, {from.type, std::move(out), from.stored});
+  // Where there are no tuples, the runtime appends the last size of x to the shape, also if the tuples name that axis.
+  const bool whole = batch_dims + columns == static_cast<int64_t>(rank);
+  const bool certain = std::all_of(is.begin(), is.end() - 1, [](Dim d) { return IsKnown(d) && d > 0; });
+  if (!whole || certain) return Emit(mnn::OpType::GatherND, {}, {x, indices}, {from.type, std::move(out), from.stored});
+  const auto last = static_cast<int64_t>(out.size());
+  out.push_back(1);
+  const Value column = Unsqueeze(x, {static_cast<int64_t>(rank)});
+  return Squeeze(Emit(mnn::OpType::GatherND, {}, {column, indices}, {from.type, std::move(out), from.stored}), {last});
 }
 
 Value GraphBuilder::NonZero(Value x) {

@@ -15,6 +15,7 @@ constexpr std::span<const OpRow> (*kFamilies[])() = {
     ControlFlowOps, SequenceOps,   RecurrentOps,
     ShapeOps,       IndexingOps,   ReductionOps,   MatrixOps,  ResizeOps,
     StandardAttentionOps, LinearAttentionOps, FusedAttentionOps, GroupQueryAttentionOps, FusedNormOps, FusedLayerOps,
+    ClassicalOps,   TreeOps,
 };
 
 using Index = std::multimap<std::pair<std::string_view, std::string_view>, const OpRow*>;

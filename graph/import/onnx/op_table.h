@@ -69,6 +69,8 @@ std::span<const OpRow> FusedAttentionOps();
 std::span<const OpRow> GroupQueryAttentionOps();
 std::span<const OpRow> FusedNormOps();
 std::span<const OpRow> FusedLayerOps();
+std::span<const OpRow> ClassicalOps();
+std::span<const OpRow> TreeOps();
 
 }  // namespace quantpress::graph::onnx
 

@@ -75,6 +75,10 @@ Transposed ReadTransposed(NodeContext& n, const Shape& xs, const Shape& ws) {
         pads[i + axes] = total - pads[i];
       }
     }
+    // Output that is added behind takes back what the padding cuts off there.
+    const int64_t back = std::min(t.output_padding[i], pads[i + axes]);
+    pads[i + axes] -= back;
+    t.output_padding[i] -= back;
     t.out[i + 2] = IsKnown(d) ? t.window.stride[i] * (d - 1) + t.output_padding[i] + reach - pads[i] - pads[i + axes] : n.b.symbols()->Fresh();
     if (IsKnown(d) && t.out[i + 2] < 1) n.Fail("an output of {} elements along spatial axis {}", t.out[i + 2], i);
   }
