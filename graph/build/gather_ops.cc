@@ -11,6 +11,8 @@ namespace {
 
 using Kind = mnn::BinaryOpOperation;
 
+constexpr int64_t kEnd = std::numeric_limits<int32_t>::max();
+
 }  // namespace
 
 // The runtime's gathers and scatters do not count negative indices from the end.
@@ -153,14 +155,25 @@ Value GraphBuilder::GatherND(Value x, Value indices, int64_t batch_dims) {
     parts.push_back(indices);
     indices = Concat(std::move(parts), last);
   }
-  // Where there are no tuples, the runtime appends the last size of x to the shape, also if the tuples name that axis.
-  const bool whole = batch_dims + columns == static_cast<int64_t>(rank);
   const bool certain = std::all_of(is.begin(), is.end() - 1, [](Dim d) { return IsKnown(d) && d > 0; });
-  if (!whole || certain) return Emit(mnn::OpType::GatherND, {}, {x, indices}, {from.type, std::move(out), from.stored});
-  const auto last = static_cast<int64_t>(out.size());
-  out.push_back(1);
-  const Value column = Unsqueeze(x, {static_cast<int64_t>(rank)});
-  return Squeeze(Emit(mnn::OpType::GatherND, {}, {column, indices}, {from.type, std::move(out), from.stored}), {last});
+  if (certain) return Emit(mnn::OpType::GatherND, {}, {x, indices}, {from.type, std::move(out), from.stored});
+  // Where there are no tuples, the runtime's shape is [0, last size of x]: right for a list of tuples that leave one axis.
+  const int64_t named = batch_dims + columns, left = static_cast<int64_t>(rank) - named;
+  Value table = x;
+  if (left == 0) table = Unsqueeze(x, {named});
+  if (left > 1) {
+    std::vector<int64_t> dims(static_cast<size_t>(named), 0);
+    dims.push_back(-1);
+    table = ReshapeTo(x, std::move(dims));
+  }
+  const Value list = index_rank == 2 ? indices : ReshapeTo(indices, {-1, named});
+  if (!ok()) return {};
+  Shape rows = {(*shape(list))[0], shape(table)->back()};
+  const Value picked = Emit(mnn::OpType::GatherND, {}, {table, list}, {from.type, std::move(rows), from.stored});
+  if (index_rank == 2 && left == 1) return picked;
+  if (index_rank == 2 && left == 0) return Squeeze(picked, {1});
+  const Value result = Reshape(picked, Concat({Slice(ShapeOf(indices), {0}, {-1}, {0}), Slice(ShapeOf(x), {named}, {kEnd}, {0})}, 0), true);
+  return ok() ? Opaque(result, std::move(out)) : Value{};
 }
 
 Value GraphBuilder::NonZero(Value x) {

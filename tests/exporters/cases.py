@@ -21,11 +21,13 @@ class Case:
     family: str
     exporters: tuple
     make: Callable[[], Example]
-    # Outputs that rank almost equal scores of random weights: only their shapes are compared.
     tolerance: float = 1e-3
 
 
 CASES: dict[str, Case] = {}
+# The exporter that traces; the one that captures, with all sizes fixed; and that one with the sizes of Example.dynamic open.
+STATIC = ("torch-old", "torch-new")
+TORCH = (*STATIC, "torch-dyn")
 
 
 def case(name, family, exporters, **details):

@@ -42,6 +42,18 @@ def torch_new(example, path):
     )  # fmt: skip
 
 
+def torch_dynamic(example, path):
+    import torch
+
+    auto = torch.export.Dim.AUTO
+    shapes = tuple({axis: auto for axis in example.dynamic.get(name, {})} for name in example.inputs)
+    variadic = example.model.forward.__code__.co_flags & 4  # the arguments of *args are one argument
+    torch.onnx.export(
+        example.model, tuple(example.inputs.values()), path, dynamo=True, input_names=list(example.inputs), output_names=example.outputs,
+        dynamic_shapes=(shapes,) if variadic else shapes, verbose=False,
+    )  # fmt: skip
+
+
 def tf2onnx_keras(example, path):
     import tensorflow as tf
     import tf2onnx
@@ -69,6 +81,7 @@ def skl2onnx_export(example, path):
 EXPORTERS = {
     "torch-old": torch_old,
     "torch-new": torch_new,
+    "torch-dyn": torch_dynamic,
     "tf2onnx": tf2onnx_keras,
     "keras": keras_export,
     "skl2onnx": skl2onnx_export,

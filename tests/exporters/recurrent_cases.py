@@ -1,12 +1,10 @@
 """Recurrent taggers, and small networks as people write them by hand."""
 
-from cases import Example, case
-
-TORCH = ("torch-old", "torch-new")
+from cases import STATIC, TORCH, Example, case
 
 
 def tagger(name, cell, state=False, **arguments):
-    @case(f"torch/{name}", "recurrent", TORCH)
+    @case(f"torch/{name}", "recurrent", STATIC if state else TORCH)
     def make():
         import torch
         from torch import nn
@@ -18,8 +16,8 @@ def tagger(name, cell, state=False, **arguments):
                 self.cell = getattr(nn, cell)(16, 24, **arguments)
                 self.head = nn.Linear(48 if arguments.get("bidirectional") else 24, 7)
 
-            def forward(self, tokens, *start):
-                hidden, end = self.cell(self.embedding(tokens), *start)
+            def forward(self, tokens, start=None):
+                hidden, end = self.cell(self.embedding(tokens), start)
                 result = self.head(hidden)
                 return (result, end) if state else result
 
@@ -87,7 +85,7 @@ def unet():
     return Example(UNet(), {"image": torch.rand(1, 3, 32, 32)}, ["mask"], {"image": {0: "batch", 2: "height", 3: "width"}})
 
 
-@case("torch/tcn", "audio", TORCH)
+@case("torch/tcn", "audio", STATIC)
 def tcn():
     from torch import nn, rand
 
@@ -99,7 +97,7 @@ def tcn():
     return Example(model, {"audio": rand(2, 12, 60)}, ["scores"])
 
 
-@case("torch/autoencoder3d", "volume", TORCH)
+@case("torch/autoencoder3d", "volume", STATIC)
 def autoencoder3d():
     from torch import nn, rand
 

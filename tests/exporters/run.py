@@ -23,8 +23,9 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from export import clients, export  # noqa: E402
 from cases import load_all  # noqa: E402
+from compare import detections, difference  # noqa: E402
+from export import clients, export  # noqa: E402
 
 WANTED = 0.95
 EXPORT_LIMIT = 600  # seconds
@@ -71,27 +72,6 @@ def exported(case, exporter, folder):
     return lines[-1] if lines else f"status {process.exitcode}"
 
 
-def difference(values, expected, tolerance):
-    """-> '' or how they differ"""
-    for name, want in expected.items():
-        if name not in values:
-            return f"no output {name}"
-        got = values[name]
-        if got.shape != want.shape:
-            return f"{name}: shape {list(got.shape)}, expected {list(want.shape)}"
-        if want.size == 0:
-            continue
-        if want.dtype.kind != "f":
-            different = int((got.astype(np.int64) != want.astype(np.int64)).sum())
-            if different:
-                return f"{name}: {different} of {want.size} integers differ"
-        elif not np.isfinite(got).all():
-            return f"{name}: not finite"
-        elif (error := clients.relative_rms(got, want)) > tolerance:
-            return f"{name}: relative error {error:.1e}"
-    return ""
-
-
 def runtime_array(array):
     """The array in the type that the runtime holds."""
     if array.dtype.kind == "f":
@@ -99,7 +79,7 @@ def runtime_array(array):
     return array if array.dtype in (np.int8, np.uint8) else array.astype(np.int32)
 
 
-def outcome(convert, source, folder, tolerance):
+def outcome(convert, source, folder, case):
     """-> ('ok' | 'wrong' | 'refused', remark)"""
     target = folder / "model.mnn"
     target.unlink(missing_ok=True)
@@ -112,7 +92,8 @@ def outcome(convert, source, folder, tolerance):
     feeds = {name: runtime_array(array) for name, array in np.load(folder / "feeds.npz").items()}
     try:
         values = clients.run_mnn(target, feeds)
-        remark = difference(values, dict(np.load(folder / "expected.npz")), tolerance)
+        compare = detections if case.family == "detector" else difference
+        remark = compare(values, dict(np.load(folder / "expected.npz")), case.tolerance)
     except Exception as error:  # the runtime refused or crashed
         return "wrong", str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     return ("wrong", remark) if remark else ("ok", "")
@@ -151,7 +132,7 @@ def main():
                 unexported.append((case.name, exporter))
                 print(f"{case.name:40} {exporter:10} " + "".join(f"{'-':12}" for _ in converters) + f"not exported: {failure[:150]}", flush=True)
             else:
-                results = {name: outcome(c, folder / "model.onnx", folder, case.tolerance) for name, c in converters.items()}
+                results = {name: outcome(c, folder / "model.onnx", folder, case) for name, c in converters.items()}
                 compared += 1
                 for name, (word, _) in results.items():
                     right[name] += word == "ok"

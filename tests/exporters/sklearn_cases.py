@@ -1,4 +1,4 @@
-"""scikit-learn models by skl2onnx: those that are arithmetic on tensors. Trees and text are ai.onnx.ml operators."""
+"""scikit-learn models by skl2onnx."""
 
 from cases import Example, case
 
@@ -25,3 +25,11 @@ estimator("mlp_classifier", "sklearn.neural_network.MLPClassifier", ["label", "s
 estimator("gaussian_process", "sklearn.gaussian_process.GaussianProcessRegressor", ["y"])
 estimator("kmeans", "sklearn.cluster.KMeans", ["label", "distances"], n_clusters=3, n_init=1)
 estimator("logistic_regression", "sklearn.linear_model.LogisticRegression", ["label", "scores"])
+estimator("ridge", "sklearn.linear_model.Ridge", ["y"])
+estimator("normalizer", "sklearn.preprocessing.Normalizer", ["y"], norm="l2")
+estimator("decision_tree", "sklearn.tree.DecisionTreeRegressor", ["y"], max_depth=5)
+estimator("random_forest", "sklearn.ensemble.RandomForestClassifier", ["label", "scores"], n_estimators=12, max_depth=5)
+estimator("extra_trees", "sklearn.ensemble.ExtraTreesRegressor", ["y"], n_estimators=12, max_depth=5)
+estimator("gradient_boosting", "sklearn.ensemble.GradientBoostingRegressor", ["y"], n_estimators=12)
+estimator("boosted_classifier", "sklearn.ensemble.GradientBoostingClassifier", ["label", "scores"], n_estimators=12)
+estimator("tree_classifier", "sklearn.tree.DecisionTreeClassifier", ["label", "scores"], max_depth=5)

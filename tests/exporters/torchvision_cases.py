@@ -1,8 +1,6 @@
 """torchvision: classifiers, segmenters, detectors, video, optical flow."""
 
-from cases import Example, case
-
-TORCH = ("torch-old", "torch-new")
+from cases import STATIC, TORCH, Example, case
 
 
 def picture(size, batch=1, channels=3):
@@ -116,7 +114,7 @@ for _name in ("r3d_18", "mc3_18", "r2plus1d_18"):
     video(_name)
 
 
-@case("torchvision/s3d", "video", TORCH)
+@case("torchvision/s3d", "video", STATIC)
 def s3d():
     import torch
     from torchvision.models.video import s3d as model
@@ -124,7 +122,7 @@ def s3d():
     return Example(model(weights=None, num_classes=10), {"clip": torch.rand(1, 3, 14, 224, 224)}, ["scores"])
 
 
-@case("torchvision/raft_small", "optical flow", TORCH)
+@case("torchvision/raft_small", "optical flow", STATIC)
 def raft_small():
     import torch
     from torchvision.models.optical_flow import raft_small as build

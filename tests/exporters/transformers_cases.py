@@ -1,8 +1,6 @@
 """Models of the transformers package with small configurations."""
 
-from cases import Example, case
-
-TORCH = ("torch-old", "torch-new")
+from cases import STATIC, TORCH, Example, case
 SMALL = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=99)
 
 
@@ -110,7 +108,7 @@ def whisper():
     return Example(wrap(WhisperForConditionalGeneration(config), ["logits"], list(inputs), use_cache=False), inputs, ["logits"])
 
 
-@case("transformers/wav2vec2", "audio", TORCH)
+@case("transformers/wav2vec2", "audio", STATIC)
 def wav2vec2():
     import torch
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
@@ -145,7 +143,7 @@ vision(
 )  # fmt: skip
 
 
-@case("transformers/clip", "vision", TORCH)
+@case("transformers/clip", "vision", STATIC)
 def clip():
     import torch
     from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig

@@ -6,7 +6,7 @@ from onnx import helper, numpy_helper
 
 import clients
 
-OPSETS = [("", 21), ("com.microsoft", 1)]
+OPSETS = [("", 21), ("com.microsoft", 1), ("ai.onnx.ml", 3)]
 
 
 def model(op, inputs, constants=(), outputs=1, domain="", onnx_opset=None, free_dims=False, **attributes):

@@ -1,5 +1,6 @@
 // Tree ensembles of ai.onnx.ml. All trees walk down together, one level a step: the place of each row in each tree is an index into
 // tables of features, thresholds and children, and a leaf is its own child.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -151,7 +152,8 @@ Value Descend(NodeContext& n, Value x, const Ensemble& e) {
   return place;
 }
 
-// Sum over the trees of what their leaves give each of `results`: [N, results]. `prefix`: of the attributes about leaves.
+// Sum over the trees of what their leaves give each of `results`: [N, results]. `prefix`: of the attributes about leaves. With one
+// result, whatever number the leaves give it.
 Value Scores(NodeContext& n, const std::string& prefix, int64_t results, bool average) {
   const Value x = n.b.Cast(n.Input(0), ElementType::kFloat32);
   const std::vector<int64_t> trees = n.Ints(prefix + "_treeids"), numbers = n.Ints(prefix + "_nodeids"), ids = n.Ints(prefix + "_ids");
@@ -171,11 +173,12 @@ Value Scores(NodeContext& n, const std::string& prefix, int64_t results, bool av
   std::vector<float> table(count * static_cast<size_t>(results), 0.0f);
   for (size_t i = 0; i < weights.size(); ++i) {
     const auto it = e->places.find({trees[i], numbers[i]});
-    if (it == e->places.end() || ids[i] < 0 || ids[i] >= results) {
+    const int64_t id = results == 1 ? 0 : ids[i];
+    if (it == e->places.end() || id < 0 || id >= results) {
       n.Fail("result {} of node {} of tree {}", ids[i], numbers[i], trees[i]);
       return {};
     }
-    table[it->second * static_cast<size_t>(results) + static_cast<size_t>(ids[i])] += weights[i];
+    table[it->second * static_cast<size_t>(results) + static_cast<size_t>(id)] += weights[i];
   }
   const Value leaves = n.b.Gather(n.b.Floats(std::move(table), {static_cast<int64_t>(count), results}), Descend(n, x, *e), 0);
   Value sum = n.b.Reduce(average ? R::MEAN : R::SUM, leaves, {1}, false);
@@ -202,6 +205,22 @@ void TreeEnsembleRegressor(NodeContext& n) {
   n.SetOutput(0, PostTransform(n, Scores(n, "target", n.Int("n_targets", 1), aggregate == "AVERAGE")));
 }
 
+// Leaves that score the second of two classes only: as a probability if no weight is negative, else with 0 between the classes.
+void OneOfTwo(NodeContext& n, const std::vector<int64_t>& labels) {
+  const std::vector<float> weights = n.Floats("class_weights");
+  const std::string transform = n.String("post_transform", "NONE");
+  const bool probability = std::all_of(weights.begin(), weights.end(), [](float w) { return w >= 0; });
+  if (!n.ok()) return;
+  if (transform != "NONE" && (probability || transform != "LOGISTIC")) {
+    return n.Fail("post_transform '{}' where leaves score one of two classes only", transform);
+  }
+  const Value score = Scores(n, "class", 1, false);
+  const Value other = probability ? n.b.Sub(n.b.ScalarFloat(1), score) : n.b.Unary(mnn::UnaryOpOperation::NEG, score);
+  const Value second = n.b.Greater(n.b.Squeeze(score, {1}), n.b.ScalarFloat(probability ? 0.5f : 0.0f));
+  n.SetOutput(0, n.b.Select(second, n.b.ScalarInt(labels[1]), n.b.ScalarInt(labels[0])));
+  n.SetOutput(1, PostTransform(n, n.b.Concat({other, score}, 1)));
+}
+
 void TreeEnsembleClassifier(NodeContext& n) {
   const std::vector<int64_t> labels = n.Ints("classlabels_int64s"), ids = n.Ints("class_ids");
   if (!n.Strings("classlabels_strings").empty()) return n.Fail("labels that are strings; the runtime has no strings");
@@ -209,7 +228,7 @@ void TreeEnsembleClassifier(NodeContext& n) {
   if (!n.ok()) return;
   if (count < 2) return n.Fail("{} labels; expected 2 or more", count);
   const std::set<int64_t> used(ids.begin(), ids.end());
-  if (count == 2 && used.size() == 1) return n.Fail("leaves that score one of two classes only");
+  if (count == 2 && used.size() == 1) return OneOfTwo(n, labels);
   const Value scores = Scores(n, "class", count, false);
   if (!n.ok()) return;
   n.SetOutput(0, n.b.Gather(n.b.IntList(labels), n.b.ArgMax(scores, -1, false), 0));
