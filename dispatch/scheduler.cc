@@ -102,8 +102,9 @@ Status Run(const TaskList& tasks, const Budget& budget, size_t threads, const Ru
   for (size_t i = 0; i < tasks.count; ++i) {
     bytes[i] = tasks.scratch_bytes ? tasks.scratch_bytes(i) : 0;
     if (bytes[i] > budget.memory_bytes) {
-      return SystemError("a piece of work needs {} MB of memory; --memory allows {} MB", bytes[i] / 1000000 + 1,
-                         budget.memory_bytes / 1000000);
+      return MakeStatus(absl::StatusCode::kResourceExhausted,
+                        fmt::format("a piece of work needs {} MB of memory; --memory allows {} MB", bytes[i] / 1000000 + 1,
+                                    budget.memory_bytes / 1000000));
     }
     if (bytes[i] <= budget.memory_bytes / threads) {
       small.push_back(i);

@@ -68,6 +68,8 @@ int RunCommand(const Context& context) {
       return RunConvert(context);
     case kPlan:
       return RunPlan(context);
+    case kBatch:
+      return RunBatch(context);
     case kInspect:
       return RunInspect(context);
     case kOps:

@@ -30,6 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 VARIABLE = [
     (re.compile(r"^(  time     ).*"), r"\1*"),
     (re.compile(r"(SQNR|RMSE) [0-9.e-]+"), r"\1 *"),
+    (re.compile(r"^(\[\d+/\d+\] .*), [0-9.]+ s$"), r"\1, * s"),
     (re.compile(re.escape(tempfile.gettempdir()) + r"/[^/ ]*/"), "*/"),
 ]
 NAMES = ["quantpress", "MNNConvert", "mnnconvert"]

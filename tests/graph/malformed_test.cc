@@ -1,4 +1,4 @@
-// A committed set of wrong recipes, plans and rules (tests/data/malformed): each must give its own clear error.
+// A committed set of wrong recipes, plans, rules and manifests (tests/data/malformed): each must give its own clear error.
 //
 // A case of a file:
 //   --- NAME              then the content, line by line
@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "graph/batch/manifest.h"
 #include "graph/plan_io/plan_file.h"
 #include "graph/recipe/recipe.h"
 #include "graph/rules/rule.h"
@@ -97,6 +98,10 @@ TEST(Malformed, Plans) {
   Check("plans.txt", 25, [&](const Case& one) {
     return ParsePlan(one.name.starts_with("edit") ? Edited(base, one.content) : one.content, "plan.json").status();
   });
+}
+
+TEST(Malformed, Manifests) {
+  Check("manifests.txt", 40, [](const Case& one) { return ParseManifest(one.content, one.name).status(); });
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
-// Damaged recipes, plans and rules: the readers must neither crash nor hang, and what they refuse they explain. What they accept must
+// Damaged recipes, plans, rules and manifests: the readers must neither crash nor hang, and what they refuse they explain. What they accept must
 // survive being written and read again. Run it under the sanitizers (scripts/test does).
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
 
+#include "graph/batch/manifest.h"
 #include "graph/plan_io/plan_file.h"
 #include "graph/recipe/recipe.h"
 #include "graph/rules/rule.h"
@@ -97,6 +98,18 @@ TEST(ControlMutation, Rules) {
   }
 }
 
+TEST(ControlMutation, Manifests) {
+  const std::string json = R"([{"source": "a.onnx", "output": "a.mnn", "options": {"weightQuantBits": 4, "hqq": true, "rule": ["x=skip", "y=bits:8"]}},
+    {"source": "b.onnx", "options": ["--fp16"]}, {"source": "c.mnn", "options": "--rule 'z z=skip'"}])";
+  const std::string csv = "options,source,output\r\n\"--weightQuantBits 4 --rule \"\"x,y=skip\"\"\",a.onnx,a.mnn\n--rule 'z z=skip',c.mnn,\n";
+  const auto check = [](const std::vector<ManifestRow>& rows) {
+    EXPECT_FALSE(rows.empty());
+    for (const ManifestRow& row : rows) EXPECT_FALSE(row.source.empty());
+  };
+  RunDamaged(json, 400000, [](const std::string& damaged) { return ParseManifest(damaged, "m.json"); }, check);
+  RunDamaged(csv, 500000, [](const std::string& damaged) { return ParseManifest(damaged, "m.csv"); }, check);
+}
+
 TEST(ControlMutation, Noise) {
   testing::Mutator random(11);
   for (int i = 0; i < 3000; ++i) {
@@ -106,6 +119,8 @@ TEST(ControlMutation, Noise) {
     (void)ParseRecipe(bytes, "r.bin");
     EXPECT_FALSE(ParsePlan(bytes, "plan.json").ok());
     (void)ParseRule(bytes);
+    EXPECT_FALSE(ParseManifest(bytes, "m.json").ok());
+    (void)ParseManifest(bytes, "m.csv");
   }
 }
 

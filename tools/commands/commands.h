@@ -27,6 +27,7 @@ struct Context {
 
 int RunConvert(const Context& context);
 int RunPlan(const Context& context);
+int RunBatch(const Context& context);
 int RunInspect(const Context& context);
 int RunOps(const Context& context);
 int RunCpu(const Context& context);

@@ -81,7 +81,7 @@ std::string BashCompletion() {
     }
     out += fmt::format("    {})\n      if [[ \"$word\" == -* ]]; then COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n",
                        command.name, options);
-    if (command.words == "FILE") {
+    if (command.words.ends_with("FILE")) {
       out += "      else compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n";
     } else if (command.bit == kHelp) {
       out += fmt::format("      else COMPREPLY=($(compgen -W \"{}\" -- \"$word\"))\n", CommandNames());
@@ -115,7 +115,7 @@ std::string ZshCompletion() {
       }
       out += "'";
     }
-    if (command.words == "FILE") out += " \\\n        '*:file:_files'";
+    if (command.words.ends_with("FILE")) out += " \\\n        '*:file:_files'";
     if (command.bit == kHelp) out += fmt::format(" \\\n        '1:command:({})'", CommandNames());
     out += " ;;\n";
   }

@@ -51,6 +51,7 @@ bool IsListed(const Option& option, const Command& command) {
 
 std::string_view SharedOptionsNote(const Command& command) {
   if (command.bit == kPlan) return "All options of `convert` that decide what the output holds, --quiet, --verbose, --json, and:";
+  if (command.bit == kBatch) return "All options of `convert` that decide what the output holds, as defaults for all models, those of resources and messages, and:";
   return {};
 }
 

@@ -31,9 +31,10 @@ void ProgressLine::Update(uint64_t done, uint64_t total) {
   done = std::min(done, total);
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = static_cast<double>(done) / seconds;
-  std::string line =
-      fmt::format("{:3.0f} %  {} of {} weights  {}/s", 100.0 * static_cast<double>(done) / static_cast<double>(total),
-                  HumanCount(done), HumanCount(total), HumanCount(static_cast<uint64_t>(rate)));
+  const bool bytes = unit_ == Unit::kBytes;
+  const auto amount = [bytes](uint64_t n) { return bytes ? HumanBytes(n) : HumanCount(n); };
+  std::string line = fmt::format("{:3.0f} %  {} of {}{}  {}/s", 100.0 * static_cast<double>(done) / static_cast<double>(total), amount(done),
+                                 amount(total), bytes ? "" : " weights", amount(static_cast<uint64_t>(rate)));
   if (rate > 0) line += fmt::format("  {:.0f} s left", static_cast<double>(total - done) / rate);
   line.resize(std::min(line.size(), TerminalWidth() - 1));
   WriteStandardError("\r\x1b[K" + line);

@@ -12,8 +12,10 @@ namespace quantpress::tools {
 
 class ProgressLine {
  public:
+  enum class Unit { kWeights, kBytes };
+
   // Prints nothing unless `enabled`.
-  explicit ProgressLine(bool enabled) : enabled_(enabled) {}
+  explicit ProgressLine(bool enabled, Unit unit = Unit::kWeights) : enabled_(enabled), unit_(unit) {}
   ~ProgressLine() { Clear(); }
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
@@ -28,6 +30,7 @@ class ProgressLine {
   using Clock = std::chrono::steady_clock;
 
   const bool enabled_;
+  const Unit unit_;
   std::mutex mutex_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point next_ = start_ + std::chrono::milliseconds(200);
