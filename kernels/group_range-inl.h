@@ -5,9 +5,12 @@
 #define QUANTPRESS_KERNELS_GROUP_RANGE_INL_H_
 #endif
 
+#include <cfloat>
+#include <cmath>
 #include <cstddef>
 
 #include "hwy/highway.h"
+#include "kernels/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quantpress::kernels {
@@ -19,12 +22,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size, V& min, V& max, V& bad) {
   const size_t lanes = hn::Lanes(d);
-  const V zero = hn::Zero(d);
-  V min0 = hn::LoadU(d, weights), max0 = min0, bad0 = zero;
+  const V zero = hn::Zero(d), largest = hn::Set(d, FLT_MAX);
+  V min0 = largest, max0 = hn::Neg(largest), bad0 = bad;
   V min1 = min0, max1 = max0, bad1 = zero;
   size_t i = 0;
   for (; i + 2 * lanes <= size; i += 2 * lanes) {
-    const V a = hn::LoadU(d, weights + i), b = hn::LoadU(d, weights + i + lanes);
+    const V a = InRegister(hn::LoadU(d, weights + i)), b = InRegister(hn::LoadU(d, weights + i + lanes));
     min0 = hn::Min(min0, a);
     min1 = hn::Min(min1, b);
     max0 = hn::Max(max0, a);
@@ -35,7 +38,7 @@ HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size
   // What is left, with vectors that may overlap what was seen.
   while (i < size) {
     const size_t at = i + lanes <= size ? i : size - lanes;
-    const V a = hn::LoadU(d, weights + at);
+    const V a = InRegister(hn::LoadU(d, weights + at));
     min0 = hn::Min(min0, a);
     max0 = hn::Max(max0, a);
     bad0 = hn::MulAdd(a, zero, bad0);
@@ -43,34 +46,99 @@ HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size
   }
   min = hn::Min(min0, min1);
   max = hn::Max(max0, max1);
-  bad = hn::Add(bad, hn::Add(bad0, bad1));
+  bad = hn::Add(bad0, bad1);
+}
+
+// Reduces the lanes of Lanes(d) vectors, one per group, to one vector with a lane per group: make(g) gives the vectors,
+// reduce(a, b) is Min or Max. Half the shuffles of as many reductions of one vector.
+template <class D, class Make, class Reduce, class V = hn::Vec<D>>
+HWY_INLINE V ReduceGroups([[maybe_unused]] D d, Make make, [[maybe_unused]] Reduce reduce) {
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  if constexpr (kLanes == 1) {
+    return make(0);
+  } else {
+#if HWY_TARGET != HWY_SCALAR
+    const hn::Repartition<uint64_t, D> d64;
+    // Block b of the result: four groups' values over block b of their vectors.
+    const auto quad = [&](size_t g) HWY_ATTR {
+      const V a = make(g), b = make(g + 1), c = make(g + 2), e = make(g + 3);
+      const V ab = reduce(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+      const V ce = reduce(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
+      const auto ab64 = hn::BitCast(d64, ab), ce64 = hn::BitCast(d64, ce);
+      return reduce(hn::BitCast(d, hn::InterleaveLower(d64, ab64, ce64)),
+                    hn::BitCast(d, hn::InterleaveUpper(d64, ab64, ce64)));
+    };
+    if constexpr (kLanes == 4) {
+      return quad(0);
+    } else {
+      const auto two = [&](size_t g, size_t h) HWY_ATTR {
+        const V a = quad(g), b = quad(h);
+        return reduce(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
+      };
+      if constexpr (kLanes == 8) {
+        return two(0, 4);
+      } else {
+        static_assert(kLanes == 16);
+        const V a = two(0, 8), b = two(4, 12);  // two blocks each of groups 0 and 8, 4 and 12
+        return reduce(hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a), hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)));
+      }
+    }
+#endif
+  }
+}
+
+// Calls store(first group, lows, highs) for Lanes(d) groups at a time, and last(group, low, high) for single ones.
+template <class D, class Store, class Last>
+HWY_INLINE bool ForRanges(D d, const float* HWY_RESTRICT weights, size_t groups, size_t size, Store store, Last last) {
+  using V = hn::Vec<D>;
+  constexpr size_t kLanes = hn::MaxLanes(D());
+  V bad = hn::Zero(d);
+  size_t g = 0;
+  for (; g + kLanes <= groups; g += kLanes) {
+    HWY_ALIGN float low[kLanes * kLanes], high[kLanes * kLanes];
+    for (size_t i = 0; i < kLanes; ++i) {
+      V group_low, group_high;
+      RangeOfGroup(d, weights + (g + i) * size, size, group_low, group_high, bad);
+      hn::Store(group_low, d, low + i * kLanes);
+      hn::Store(group_high, d, high + i * kLanes);
+    }
+    const auto lows = [&](size_t i) HWY_ATTR { return hn::Load(d, low + i * kLanes); };
+    const auto highs = [&](size_t i) HWY_ATTR { return hn::Load(d, high + i * kLanes); };
+    store(g, ReduceGroups(d, lows, [](V a, V b) HWY_ATTR { return hn::Min(a, b); }),
+          ReduceGroups(d, highs, [](V a, V b) HWY_ATTR { return hn::Max(a, b); }));
+  }
+  for (; g < groups; ++g) {
+    V low, high;
+    RangeOfGroup(d, weights + g * size, size, low, high, bad);
+    last(g, hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high)));
+  }
+  return hn::AllTrue(d, hn::Eq(bad, bad));
 }
 
 template <class D>
 HWY_INLINE bool GroupRangeRows(D d, const float* HWY_RESTRICT weights, size_t groups, size_t size,
                                float* HWY_RESTRICT min, float* HWY_RESTRICT max) {
   using V = hn::Vec<D>;
-  V bad = hn::Zero(d);
-  for (size_t g = 0; g < groups; ++g) {
-    V low, high;
-    RangeOfGroup(d, weights + g * size, size, low, high, bad);
-    min[g] = hn::GetLane(hn::MinOfLanes(d, low));
-    max[g] = hn::GetLane(hn::MaxOfLanes(d, high));
-  }
-  return hn::AllTrue(d, hn::Eq(bad, bad));
+  return ForRanges(
+      d, weights, groups, size,
+      [&](size_t g, V low, V high) HWY_ATTR {
+        hn::StoreU(low, d, min + g);
+        hn::StoreU(high, d, max + g);
+      },
+      [&](size_t g, float low, float high) HWY_ATTR {
+        min[g] = low;
+        max[g] = high;
+      });
 }
 
 template <class D>
 HWY_INLINE bool GroupMaxAbsRows(D d, const float* HWY_RESTRICT weights, size_t groups, size_t size,
                                 float* HWY_RESTRICT max_abs) {
   using V = hn::Vec<D>;
-  V bad = hn::Zero(d);
-  for (size_t g = 0; g < groups; ++g) {
-    V low, high;
-    RangeOfGroup(d, weights + g * size, size, low, high, bad);
-    max_abs[g] = hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Abs(low), hn::Abs(high))));
-  }
-  return hn::AllTrue(d, hn::Eq(bad, bad));
+  return ForRanges(
+      d, weights, groups, size,
+      [&](size_t g, V low, V high) HWY_ATTR { hn::StoreU(hn::Max(hn::Abs(low), hn::Abs(high)), d, max_abs + g); },
+      [&](size_t g, float low, float high) HWY_ATTR { max_abs[g] = HWY_MAX(std::fabs(low), std::fabs(high)); });
 }
 
 // The widest vectors that a group fills.

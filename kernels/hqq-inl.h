@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/half.h"
 #include "kernels/hqq.h"
@@ -63,16 +64,21 @@ class HqqBlock {
         whole_(size_ * kLanes <= kHqqColumnFloats),
         chunk_(whole_ ? size_ : kHqqColumnFloats / kLanes) {}
 
-  // Takes up the work on groups ids[0 .. valid). `fresh`: they have not been looked at yet. Stops when at most `leave` of
-  // them still change; their state is saved. Returns false if a fresh weight is not finite.
-  HWY_INLINE bool Run(const uint32_t* HWY_RESTRICT ids, size_t valid, bool fresh, size_t leave) {
+  // After Run: the iterations that each group has had, kHqqIterations if it is finished.
+  HWY_ALIGN int32_t done[kLanes];
+
+  // Takes up the work on groups ids[0 .. valid). `fresh`: they have not been looked at yet, and are neighbours. Stops when
+  // at most `leave` of them still change; their state is saved. Returns false if a fresh weight is not finite. The first
+  // iteration also fetches kLanes * group_size weights from `next` on, the next block's (null: nothing).
+  HWY_INLINE bool Run(const uint32_t* HWY_RESTRICT ids, size_t valid, bool fresh, size_t leave, const float* next) {
+    next_ = next;
     for (size_t lane = 0; lane < kLanes; ++lane) {
       rows_[lane] = weights_ + static_cast<size_t>(ids[std::min(lane, valid - 1)]) * size_;
     }
-    if (whole_) Transpose(0, size_);
     if (fresh) {
       if (!Start()) return false;
     } else {
+      if (whole_) Transpose(0, size_);
       Resume(ids, valid);
     }
     // Lanes beyond `valid` repeat the last group and are not counted as work.
@@ -83,7 +89,7 @@ class HqqBlock {
       for (size_t v = 0; v < kVectors; ++v) active += hn::CountTrue(di_, Active(v));
       if (active <= leave) break;
     }
-    Save(ids, valid);
+    Save(ids, valid, fresh);
     return true;
   }
 
@@ -92,7 +98,9 @@ class HqqBlock {
 
   HWY_INLINE void Transpose(size_t first, size_t count) {
     for (size_t v = 0; v < kVectors; ++v) {
-      TransposeRows(d_, rows_ + v * hn::Lanes(d_), first, count, scratch_.columns + v * hn::Lanes(d_), kLanes);
+      float* HWY_RESTRICT to = scratch_.columns + v * hn::Lanes(d_);
+      TransposeRows(d_, rows_ + v * hn::Lanes(d_), first, count,
+                    [&](size_t column, V values) HWY_ATTR { hn::Store(values, d_, to + (column - first) * kLanes); });
     }
   }
 
@@ -115,17 +123,20 @@ class HqqBlock {
     for (size_t v = 0; v < kVectors; ++v) {
       low[v] = hn::Set(d_, FLT_MAX);
       high[v] = hn::Set(d_, -FLT_MAX);
-    }
-    ForColumns([&](size_t count) HWY_ATTR {
-      for (size_t i = 0; i < count; ++i) {
-        for (size_t v = 0; v < kVectors; ++v) {
-          const V w = Column(i, v);
-          low[v] = hn::Min(low[v], w);
-          high[v] = hn::Max(high[v], w);
-          bad = hn::MulAdd(w, hn::Zero(d_), bad);
-        }
+      float* HWY_RESTRICT to = scratch_.columns + v * hn::Lanes(d_);
+      // Where a group is longer than the scratch memory these stores are not used, and stay in its first piece.
+      const size_t wrap = whole_ ? size_ : chunk_;
+      for (size_t first = 0; first < size_; first += wrap) {
+        TransposeRows(d_, rows_ + v * hn::Lanes(d_), first, std::min(wrap, size_ - first),
+                      [&](size_t column, V w) HWY_ATTR {
+                        hn::Store(w, d_, to + (column - first) * kLanes);
+                        low[v] = hn::Min(low[v], w);
+                        high[v] = hn::Max(high[v], w);
+                        // NaN or infinity times 0 is NaN.
+                        bad = hn::MulAdd(w, hn::Zero(d_), bad);
+                      });
       }
-    });
+    }
     if (!hn::AllTrue(d_, hn::Eq(bad, bad))) return false;
     for (size_t v = 0; v < kVectors; ++v) {
       const V range = hn::Sub(high[v], low[v]);
@@ -152,7 +163,6 @@ class HqqBlock {
 
   HWY_INLINE void Resume(const uint32_t* HWY_RESTRICT ids, size_t valid) {
     HWY_ALIGN float low[kLanes], high[kLanes], factor[kLanes], offset[kLanes];
-    HWY_ALIGN int32_t done[kLanes];
     for (size_t lane = 0; lane < kLanes; ++lane) {
       const uint32_t id = ids[std::min(lane, valid - 1)];
       low[lane] = scratch_.min[id];
@@ -171,24 +181,28 @@ class HqqBlock {
     }
   }
 
-  HWY_INLINE void Save(const uint32_t* HWY_RESTRICT ids, size_t valid) const {
-    HWY_ALIGN float low[kLanes], high[kLanes], factor[kLanes], offset[kLanes];
-    HWY_ALIGN int32_t done[kLanes];
+  HWY_INLINE void Save(const uint32_t* HWY_RESTRICT ids, size_t valid, bool fresh) {
+    HWY_ALIGN float offset[kLanes];
+    for (size_t v = 0; v < kVectors; ++v) {
+      hn::Store(offset_[v], d_, offset + v * hn::Lanes(d_));
+      hn::Store(done_[v], di_, done + v * hn::Lanes(d_));
+    }
+    if (!fresh) {
+      for (size_t lane = 0; lane < valid; ++lane) {
+        scratch_.offset[ids[lane]] = offset[lane];
+        scratch_.done[ids[lane]] = done[lane];
+      }
+      return;
+    }
+    // Fresh groups are neighbours; entries beyond the last group belong to nobody.
+    const size_t first = ids[0];
     for (size_t v = 0; v < kVectors; ++v) {
       const size_t at = v * hn::Lanes(d_);
-      hn::Store(low_[v], d_, low + at);
-      hn::Store(high_[v], d_, high + at);
-      hn::Store(factor_[v], d_, factor + at);
-      hn::Store(offset_[v], d_, offset + at);
-      hn::Store(done_[v], di_, done + at);
-    }
-    for (size_t lane = 0; lane < valid; ++lane) {
-      const uint32_t id = ids[lane];
-      scratch_.min[id] = low[lane];
-      scratch_.max[id] = high[lane];
-      scratch_.factor[id] = factor[lane];
-      scratch_.offset[id] = offset[lane];
-      scratch_.done[id] = done[lane];
+      hn::StoreU(low_[v], d_, scratch_.min + first + at);
+      hn::StoreU(high_[v], d_, scratch_.max + first + at);
+      hn::StoreU(factor_[v], d_, scratch_.factor + first + at);
+      hn::StoreU(offset_[v], d_, scratch_.offset + first + at);
+      hn::StoreU(done_[v], di_, scratch_.done + first + at);
     }
   }
 
@@ -232,7 +246,13 @@ class HqqBlock {
       offset[v] = offset_[v];
       total[v] = sum[v];
     }
+    const float* HWY_RESTRICT next = next_;
     for (size_t i = 0; i < count; ++i) {
+      if constexpr (kPass == HqqPass::kInside) {
+        if (next != nullptr) {
+          for (size_t line = 0; line < kLanes; line += 16) hwy::Prefetch(next + i * kLanes + line);
+        }
+      }
       for (size_t v = 0; v < kVectors; ++v) {
         const V w = Column(i, v);
         const V scaled = hn::Mul(w, factor[v]);
@@ -269,6 +289,7 @@ class HqqBlock {
         Pass<HqqPass::kShrink>(count, step, sum);
       }
     });
+    next_ = nullptr;
     for (size_t v = 0; v < kVectors; ++v) {
       const V next = hn::Div(sum[v], hn::Set(d_, static_cast<float>(size_)));
       const auto active = Active(v);
@@ -290,6 +311,7 @@ class HqqBlock {
   const bool whole_;    // the columns of a block stay in scratch between iterations
   const size_t chunk_;  // else they are transposed anew, so many at a time
   const float* rows_[kLanes];
+  const float* next_ = nullptr;
   V low_[kVectors], high_[kVectors], factor_[kVectors], offset_[kVectors];
   VI done_[kVectors];
 };
@@ -303,50 +325,61 @@ HWY_INLINE bool SolveGroups(const HqqShape& shape, const float* weights, const H
   constexpr size_t kLanes = HqqBlock<D, kVectors>::kLanes;
   constexpr size_t kLeave = kLanes / 2;
   size_t queued = 0;
-  const auto run = [&](const uint32_t* ids, size_t valid, bool fresh, size_t leave) HWY_ATTR {
-    if (!block.Run(ids, valid, fresh, leave)) return false;
+  const auto run = [&](const uint32_t* ids, size_t valid, bool fresh, size_t leave, const float* next) HWY_ATTR {
+    if (!block.Run(ids, valid, fresh, leave, next)) return false;
     for (size_t i = 0; i < valid; ++i) {
-      if (scratch.done[ids[i]] < kHqqIterations) scratch.queue[queued++] = ids[i];
+      scratch.queue[queued] = ids[i];
+      queued += block.done[i] < kHqqIterations ? 1 : 0;
     }
     return true;
   };
-  const auto take = [&](uint32_t* ids, size_t count) HWY_ATTR {
+  uint32_t ids[kLanes];
+  const auto take = [&](size_t count) HWY_ATTR {
     queued -= count;
     std::copy_n(scratch.queue + queued, count, ids);
   };
-  uint32_t ids[kLanes];
+  const size_t block_weights = kLanes * shape.group_size;
   for (size_t first = 0; first < shape.groups; first += kLanes) {
     const size_t valid = std::min(kLanes, shape.groups - first);
     for (size_t i = 0; i < valid; ++i) ids[i] = static_cast<uint32_t>(first + i);
-    if (!run(ids, valid, true, kLeave)) return false;
+    // Fetching is worth while where a block fits the first-level cache beside the columns.
+    const bool more = first + 2 * kLanes <= shape.groups && block_weights <= 4096;
+    if (!run(ids, valid, true, kLeave, more ? weights + first * shape.group_size + block_weights : nullptr)) return false;
     while (queued >= kLanes) {
-      take(ids, kLanes);
-      run(ids, kLanes, false, kLeave);
+      take(kLanes);
+      run(ids, kLanes, false, kLeave, nullptr);
     }
   }
   while (queued > 0) {
     const size_t valid = std::min(kLanes, queued);
-    take(ids, valid);
-    run(ids, valid, false, 0);
+    take(valid);
+    run(ids, valid, false, 0, nullptr);
   }
   return true;
 }
 
 bool HqqSolveTarget(const HqqShape& shape, const float* weights, float* scratch_floats, float* min, float* scale,
                     float* factor) {
-  const HqqScratch scratch(scratch_floats, shape.groups, factor);
-  const bool finite = shape.group_size <= 1024 ? SolveGroups<2>(shape, weights, scratch)
-                                               : SolveGroups<1>(shape, weights, scratch);
+  const HqqScratch scratch(scratch_floats, shape.groups);
+  const bool finite = shape.group_size <= 256    ? SolveGroups<4>(shape, weights, scratch)
+                      : shape.group_size <= 1024 ? SolveGroups<2>(shape, weights, scratch)
+                                                 : SolveGroups<1>(shape, weights, scratch);
   if (!finite) return false;
   const float levels = static_cast<float>(MaxIndex(shape.bits));
   for (size_t g = 0; g < shape.groups; ++g) {
-    if (factor[g] != 0.0f) {
-      scale[g] = 1.0f / factor[g];
-      min[g] = -(scratch.offset[g] * scale[g]);
+    const float low = scratch.min[g], high = scratch.max[g], s = scratch.factor[g];
+    if (HWY_LIKELY(s != 0.0f)) {
+      const float group_scale = 1.0f / s;
+      const float group_min = -(scratch.offset[g] * group_scale);
+      const bool near = (low - group_min) * s > -60.0f && (high - group_min) * s < 187.0f && s > 1e-36f;
+      scale[g] = group_scale;
+      min[g] = group_min;
+      factor[g] = near ? s : -s;
     } else {
-      const float low = scratch.min[g], high = scratch.max[g], range = high - low;
+      const float range = high - low;
       scale[g] = range <= FLT_MAX ? range / levels : high / levels - low / levels;
       min[g] = low;
+      factor[g] = 0.0f;
     }
   }
   return true;

@@ -24,9 +24,10 @@ struct HqqShape {
 // Floats of scratch that HqqSolve needs, at most about 140,000 + 8 * groups whatever group_size is.
 size_t HqqScratchFloats(const HqqShape& shape);
 
-// For each group: scale[g], min[g] (what index 0 decodes to) and factor[g], the reciprocal that codes are computed with
-// (QuantizeHqq). factor 0 means that the iteration would leave the range of floats (max - min overflows, or weights are
-// some 1e30 times larger than they differ): then min and scale are those of min-max quantization.
+// For each group: scale[g], min[g] (what index 0 decodes to) and factor[g] for QuantizeHqq: the reciprocal that codes are
+// computed with; its negative where some indexes are 64 or more outside of the range before they are clamped; 0 where the
+// iteration would leave the range of floats (max - min overflows, or weights are some 1e30 times larger than they differ),
+// and min and scale are those of min-max quantization.
 // False if a weight is NaN or infinite; outputs are unspecified then. With half_scales the results are not yet rounded.
 bool HqqSolve(const HqqShape& shape, const float* weights, float* scratch, float* min, float* scale, float* factor);
 

@@ -12,18 +12,19 @@ namespace quantpress::kernels {
 inline constexpr size_t kHqqColumnFloats = 128 * 1024;
 
 struct HqqScratch {
-  // `floats` is aligned to 64 bytes here; `factor` has an entry per group.
-  HqqScratch(float* floats, size_t groups, float* group_factor) {
+  // `floats` may have any alignment.
+  HqqScratch(float* floats, size_t groups) {
     const uintptr_t address = reinterpret_cast<uintptr_t>(floats);
+    const size_t stride = Stride(groups);
     columns = floats + (64 - address % 64) % 64 / sizeof(float);
     min = columns + kHqqColumnFloats;
-    max = min + groups;
-    offset = max + groups;
-    factor = group_factor;
-    done = reinterpret_cast<int32_t*>(offset + groups);
-    queue = reinterpret_cast<uint32_t*>(done + groups);
+    max = min + stride;
+    factor = max + stride;
+    offset = factor + stride;
+    done = reinterpret_cast<int32_t*>(offset + stride);
+    queue = reinterpret_cast<uint32_t*>(done + stride);
   }
-  static constexpr size_t Floats(size_t groups) { return kHqqColumnFloats + 16 + 5 * groups; }
+  static constexpr size_t Floats(size_t groups) { return kHqqColumnFloats + 16 + 6 * Stride(groups); }
 
   float* columns;
   float* min;  // per group: the smallest and the largest weight, 1/scale, the zero offset so far, iterations done
@@ -32,6 +33,10 @@ struct HqqScratch {
   float* offset;
   int32_t* done;
   uint32_t* queue;  // groups that wait for more iterations
+
+ private:
+  // A block's state is stored whole: up to 64 entries beyond the last group.
+  static constexpr size_t Stride(size_t groups) { return groups + 64; }
 };
 
 }  // namespace quantpress::kernels

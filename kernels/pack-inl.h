@@ -85,29 +85,43 @@ struct UnpackOrder {
   }
 };
 
+// Stores the low 2 * kBits bytes of each 128-bit block, one after the other, with 16-byte stores that overlap.
+template <int kBits, class D8, class V8 = hn::Vec<D8>>
+HWY_INLINE void StoreBlocks(D8 d8, V8 bytes, uint8_t* HWY_RESTRICT out) {
+  constexpr size_t kLanes = hn::MaxLanes(D8());
+  if constexpr (kLanes == 16) {
+    hn::StoreU(bytes, d8, out);
+  } else {
+    const hn::Half<D8> dh;
+    StoreBlocks<kBits>(dh, hn::LowerHalf(dh, bytes), out);
+    StoreBlocks<kBits>(dh, hn::UpperHalf(dh, bytes), out + kLanes / 16 * kBits);
+  }
+}
+
 // Returns how many indexes were packed: a multiple of the vector's bytes.
 template <int kBits>
 HWY_INLINE size_t PackVectors(const uint8_t* HWY_RESTRICT indexes, size_t count, uint8_t* HWY_RESTRICT packed) {
   const hn::ScalableTag<uint8_t> d8;
-  const hn::CappedTag<uint8_t, 16> d128;
   constexpr size_t kLanes = hn::MaxLanes(hn::ScalableTag<uint8_t>());
+  size_t i = 0;
+  if constexpr (kBits == 4) {  // pairs: no need for words
+    const hn::Repartition<uint16_t, decltype(d8)> d16;
+    const hn::Rebind<uint8_t, decltype(d16)> dh;
+    for (; i + kLanes <= count; i += kLanes) {
+      const auto pair = hn::BitCast(d16, hn::LoadU(d8, indexes + i));
+      const auto byte = hn::Or(hn::And(hn::ShiftLeft<4>(pair), hn::Set(d16, 0xF0)), hn::ShiftRight<8>(pair));
+      hn::StoreU(hn::TruncateTo(dh, byte), dh, packed + i / 2);
+    }
+    return i;
+  }
   constexpr PackOrder<kBits> order;
   const auto table = hn::LoadDup128(d8, order.bytes);
-  size_t i = 0;
-  // The last 16-byte store of a vector may reach beyond its bytes, never beyond the output: those are written later.
+  // The last 16-byte store of a vector reaches beyond its bytes, but never beyond the output: those are written later.
   const size_t bytes = PackedBytes(count, kBits);
-  for (; i + kLanes <= count; i += kLanes) {
+  constexpr size_t kReach = kLanes / 8 * kBits + 16 - 2 * kBits;
+  for (; i + kLanes <= count && i / 8 * kBits + kReach <= bytes; i += kLanes) {
     const auto words = JoinIndexes<kBits>(d8, hn::LoadU(d8, indexes + i));
-    const auto blocks = hn::TableLookupBytesOr0(hn::BitCast(d8, words), table);
-    uint8_t* HWY_RESTRICT out = packed + i / 8 * kBits;
-    HWY_ALIGN uint8_t lanes[kLanes];
-    hn::Store(blocks, d8, lanes);
-    constexpr size_t kBlockBytes = 2 * kBits;
-    if (i / 8 * kBits + (kLanes / 16 - 1) * kBlockBytes + 16 <= bytes) {
-      for (size_t b = 0; b < kLanes / 16; ++b) hn::StoreU(hn::Load(d128, lanes + 16 * b), d128, out + b * kBlockBytes);
-    } else {
-      for (size_t b = 0; b < kLanes / 16; ++b) std::memcpy(out + b * kBlockBytes, lanes + 16 * b, kBlockBytes);
-    }
+    StoreBlocks<kBits>(d8, hn::TableLookupBytesOr0(hn::BitCast(d8, words), table), packed + i / 8 * kBits);
   }
   return i;
 }

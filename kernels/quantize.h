@@ -36,8 +36,8 @@ void QuantizeSymmetric(const GroupShape& shape, const float* weights, const floa
 void QuantizeAsymmetric(const GroupShape& shape, const float* weights, const float* min, const float* scale,
                         uint8_t* indexes);
 
-// index = clamp(round((w - min) * factor + qmin), qmin, qmax) - qmin with factor = 1 / scale as HqqSolve gave it; groups
-// whose factor is 0 are coded as QuantizeAsymmetric does.
+// index = clamp(round((w - min) * |factor| + qmin), qmin, qmax) - qmin with factor as HqqSolve gave it; groups whose factor
+// is 0 are coded as QuantizeAsymmetric does.
 void QuantizeHqq(const GroupShape& shape, const float* weights, const float* min, const float* scale,
                  const float* factor, uint8_t* indexes);
 
