@@ -27,7 +27,7 @@ inline constexpr float kIntegerMagic = 0x1p23f;
 // where a load of 64 bytes touches two cache lines.
 template <class V>
 HWY_INLINE V InRegister(V v) {
-#if HWY_ARCH_X86 && HWY_COMPILER_GCC
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
   __asm__("" : "+v"(v.raw));
 #endif
   return v;
