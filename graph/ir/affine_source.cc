@@ -1,8 +1,8 @@
 // value * scale[c] + shift[c].
 #include <algorithm>
-#include <cmath>
 
 #include "graph/ir/tensor_source.h"
+#include "graph/ir/truncate.h"
 
 namespace quantpress::graph {
 namespace {
@@ -34,13 +34,7 @@ class Affine final : public TensorSource {
     }
   }
 
-  void ReadInts(uint64_t begin, std::span<int64_t> out) const override {
-    for (size_t i = 0; i < out.size(); ++i) {
-      float value;
-      ReadFloats(begin + i, std::span<float>(&value, 1));
-      out[i] = std::isfinite(value) && std::fabs(value) < 0x1p63f ? static_cast<int64_t>(value) : 0;
-    }
-  }
+  void ReadInts(uint64_t begin, std::span<int64_t> out) const override { ReadTruncated(*this, begin, out); }
 
   uint64_t RowLength() const override { return base_->RowLength(); }
 

@@ -1,8 +1,8 @@
 // The same elements with another type.
 #include <algorithm>
-#include <cmath>
 
 #include "graph/ir/tensor_source.h"
+#include "graph/ir/truncate.h"
 #include "kernels/half.h"
 
 namespace quantpress::graph {
@@ -22,10 +22,6 @@ int64_t Wrap(int64_t value, ElementType type) {
     case ElementType::kUInt4: return value & 0xF;
     default: return value;
   }
-}
-
-int64_t Truncate(float value) {
-  return std::isfinite(value) && std::fabs(value) < 0x1p63f ? static_cast<int64_t>(value) : 0;
 }
 
 class Cast final : public TensorSource {
@@ -64,7 +60,7 @@ class Cast final : public TensorSource {
         }
         for (size_t i = 0; i < n; ++i) {
           out[done + i] =
-              type() == ElementType::kBool ? (values[i] != 0.0f ? 1 : 0) : Wrap(Truncate(values[i]), type());
+              type() == ElementType::kBool ? (values[i] != 0.0f ? 1 : 0) : Wrap(TruncateToInt(values[i]), type());
         }
         done += n;
       }

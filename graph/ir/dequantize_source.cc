@@ -1,10 +1,10 @@
 // (value - zero_point) * scale, per tensor, per channel or per block.
 #include <algorithm>
-#include <cmath>
 
 #include "graph/ir/coded_elements.h"
 #include "graph/ir/quantize_layout.h"
 #include "graph/ir/tensor_source.h"
+#include "graph/ir/truncate.h"
 #include "kernels/integers.h"
 
 namespace quantpress::graph {
@@ -45,13 +45,7 @@ class Dequantize final : public TensorSource, public CodedElements {
     }
   }
 
-  void ReadInts(uint64_t begin, std::span<int64_t> out) const override {
-    for (size_t i = 0; i < out.size(); ++i) {
-      float value;
-      ReadFloats(begin + i, std::span<float>(&value, 1));
-      out[i] = std::isfinite(value) && std::fabs(value) < 0x1p63f ? static_cast<int64_t>(value) : 0;
-    }
-  }
+  void ReadInts(uint64_t begin, std::span<int64_t> out) const override { ReadTruncated(*this, begin, out); }
 
   uint64_t RowLength() const override { return base_->RowLength(); }
 

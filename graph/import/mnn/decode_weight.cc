@@ -4,6 +4,7 @@
 
 #include "dispatch/dequantize_run.h"
 #include "graph/import/mnn/coded_weight.h"
+#include "graph/ir/truncate.h"
 #include "kernels/half.h"
 #include "kernels/types.h"
 
@@ -67,13 +68,7 @@ class Decoded : public TensorSource {
     }
   }
 
-  void ReadInts(uint64_t begin, std::span<int64_t> out) const override {
-    for (size_t i = 0; i < out.size(); ++i) {
-      float value;
-      ReadFloats(begin + i, std::span<float>(&value, 1));
-      out[i] = std::isfinite(value) && std::fabs(value) < 0x1p63f ? static_cast<int64_t>(value) : 0;
-    }
-  }
+  void ReadInts(uint64_t begin, std::span<int64_t> out) const override { ReadTruncated(*this, begin, out); }
 
  protected:
   virtual void ReadGroups(uint64_t index, size_t groups, size_t size, dispatch::AlphaView alpha, float* out) const = 0;
@@ -159,13 +154,7 @@ class FloatSparse final : public TensorSource {
     for (; it != listed_.end() && it->first < begin + out.size(); ++it) out[it->first - begin] = it->second;
   }
 
-  void ReadInts(uint64_t begin, std::span<int64_t> out) const override {
-    for (size_t i = 0; i < out.size(); ++i) {
-      float value;
-      ReadFloats(begin + i, std::span<float>(&value, 1));
-      out[i] = std::isfinite(value) && std::fabs(value) < 0x1p63f ? static_cast<int64_t>(value) : 0;
-    }
-  }
+  void ReadInts(uint64_t begin, std::span<int64_t> out) const override { ReadTruncated(*this, begin, out); }
 
  private:
   std::vector<std::pair<uint32_t, float>> listed_;  // ascending positions
