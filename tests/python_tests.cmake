@@ -28,13 +28,18 @@ function(quantpress_python_test name label script)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 600)
   endif()
-  add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS})
+  add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS}
+           COMMAND_EXPAND_LISTS)
   set_tests_properties(${name} PROPERTIES
     LABELS "${label}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
     ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=${QUANTPRESS_TEST_BINARY};${arg_ENVIRONMENT}")
 endfunction()
 
 quantpress_python_test(policy fast policy/test_tree.py)
+if(NOT QUANTPRESS_SANITIZE)  # sanitizers add symbols of their own
+  quantpress_python_test(kernel_symbols fast policy/test_kernel_symbols.py ${CMAKE_NM} ${CMAKE_OBJDUMP}
+                         $<TARGET_OBJECTS:quantpress_kernels>)
+endif()
 quantpress_python_test(golden fast golden/test_golden.py)
 quantpress_python_test(interop_bundled fast interop/run.py test_bundled.py)
 quantpress_python_test(interop_ops slow interop/run.py ops)
