@@ -17,8 +17,8 @@
 namespace quantpress::dispatch {
 namespace {
 
-// Weights whose index bytes are made before they are packed: 64 KB of floats, within the second-level cache.
-constexpr size_t kTileWeights = 16 * 1024;
+// Weights whose index bytes are made before they are packed: 16 KB of floats, read twice from the first-level cache.
+constexpr size_t kTileWeights = 4 * 1024;
 // HQQ collects unfinished groups over more of them.
 constexpr size_t kHqqTileWeights = 64 * 1024;
 constexpr size_t kHqqMinGroups = 64;
@@ -88,8 +88,8 @@ class Run {
   Run(const CodingSpec& spec, size_t groups, size_t group_size, std::span<std::byte> scratch, const RunOutput& output)
       : spec_(spec), size_(group_size), scratch_(spec, groups, group_size, scratch), out_(output) {}
 
-  // False if a weight is not finite.
-  bool Groups(const float* weights, size_t groups) {
+  // False if a weight is not finite. `more`: as many groups or more follow.
+  bool Groups(const float* weights, size_t groups, bool more) {
     if (!Scales(weights, groups)) return false;
     StoreAlpha(groups);
     if (out_.stats != nullptr) {
@@ -100,11 +100,12 @@ class Run {
     for (size_t first = 0; first < groups; first += tile_groups) {
       const size_t count = std::min(tile_groups, groups - first);
       if (size_ <= kTileWeights) {
-        Code(weights + first * size_, first, count, size_);
+        Code(weights + first * size_, first, count, size_, more ? weights + (groups + first) * size_ : nullptr);
         continue;
       }
       for (size_t at = 0; at < size_; at += kTileWeights) {
-        Code(weights + first * size_ + at, first, 1, std::min(kTileWeights, size_ - at));
+        Code(weights + first * size_ + at, first, 1, std::min(kTileWeights, size_ - at),
+             more ? weights + (groups + first) * size_ + at : nullptr);
       }
     }
     return true;
@@ -164,11 +165,12 @@ class Run {
   }
 
   // Codes `groups` groups (or one piece of one group) that fit the tile, with the scales from `first` on, and packs them.
-  void Code(const float* weights, size_t first, size_t groups, size_t size) {
+  // Fetches as many weights from `next` on (null: none).
+  void Code(const float* weights, size_t first, size_t groups, size_t size, const float* next) {
     const size_t count = groups * size;
     const bool whole_bytes = spec_.bits == 8;
     uint8_t* const indexes = whole_bytes ? out_.packed : scratch_.indexes + carried_;
-    const kernels::GroupShape shape = {spec_.bits, groups, size, spec_.half_scales};
+    const kernels::GroupShape shape = {spec_.bits, groups, size, spec_.half_scales, next};
     const float* const min = scratch_.min + first;
     const float* const scale = scratch_.scale + first;
     switch (spec_.method) {
@@ -221,7 +223,7 @@ size_t QuantizeRun(const CodingSpec& spec, const float* weights, size_t groups, 
   const size_t at_once = GroupsAtOnce(spec.method, groups, group_size);
   for (size_t first = 0; first < groups; first += at_once) {
     const size_t count = std::min(at_once, groups - first);
-    if (!run.Groups(weights + first * group_size, count)) {
+    if (!run.Groups(weights + first * group_size, count, first + count + at_once <= groups)) {
       const size_t begin = first * group_size;
       return begin + kernels::FindNonFinite(weights + begin, count * group_size);
     }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/quantize.h"
 #include "kernels/vector-inl.h"
@@ -73,6 +74,12 @@ struct HqqCoder {
   }
 };
 
+// The cache lines of `count` weights; null: nothing.
+HWY_INLINE void Fetch(const float* next, size_t count) {
+  if (next == nullptr) return;
+  for (size_t i = 0; i < count; i += 16) __builtin_prefetch(next + i, 0, 2);
+}
+
 template <class D, class Coder>
 HWY_INLINE void CodeVectors(D d, const Coder& coder, const float* HWY_RESTRICT weights, size_t count,
                             uint8_t* HWY_RESTRICT indexes) {
@@ -116,7 +123,7 @@ HWY_INLINE bool AnyBit(DU du, VU differ) {
 template <bool kClamp, class D>
 HWY_INLINE void CodeByInverse(D d, float group_min, float group_scale, float below_inverse, float above_inverse,
                               float low_code, float high_code, const float* HWY_RESTRICT weights, size_t count,
-                              uint8_t* HWY_RESTRICT indexes) {
+                              [[maybe_unused]] const float* next, uint8_t* HWY_RESTRICT indexes) {
   using V = hn::Vec<D>;
   const hn::RebindToUnsigned<D> du;
   using VU = hn::Vec<decltype(du)>;
@@ -141,6 +148,7 @@ HWY_INLINE void CodeByInverse(D d, float group_min, float group_scale, float bel
   if constexpr (hn::MaxLanes(D()) >= 4) {
     const hn::Repartition<uint8_t, D> d8;
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
+      Fetch(next + i, 4 * lanes);
       const VU v0 = code(i), v1 = code(i + lanes), v2 = code(i + 2 * lanes), v3 = code(i + 3 * lanes);
       hn::StoreU(LowBytes4(du, v0, v1, v2, v3), d8, indexes + i);
       if (AnyBit(du, differ)) {
@@ -218,9 +226,10 @@ HWY_NOINLINE void MinMaxRows(D d, const GroupShape& shape, const float* HWY_REST
     for (size_t i = 0; i < groups; ++i) {
       const size_t g = first + i;
       const float group_min = min == nullptr ? 0.0f : min[g];
+      const float* const next = shape.next == nullptr ? nullptr : shape.next + g * size;
       if (HasInverse(scale[g])) {
         CodeByInverse<kClamp>(d, group_min, scale[g], below[i], above[i], low_code, high_code, weights + g * size, size,
-                              indexes + g * size);
+                              next, indexes + g * size);
       } else {
         CodeUnusualGroup(d, group_min, scale[g], low_code, high_code, weights + g * size, size, indexes + g * size);
       }
@@ -245,7 +254,7 @@ void QuantizeMinMaxTarget(const GroupShape& shape, const float* weights, const f
 // least 1/4. Indexes must be above -64 and below 192: bytes are clamped afterwards.
 template <class D>
 HWY_INLINE void CodeHqqNear(D d, int bits, float group_min, float group_factor, const float* HWY_RESTRICT weights,
-                            size_t count, uint8_t* HWY_RESTRICT indexes) {
+                            size_t count, [[maybe_unused]] const float* next, uint8_t* HWY_RESTRICT indexes) {
   const float qmin = static_cast<float>(CodeMin(bits)), qmax = static_cast<float>(CodeMax(bits));
   const HqqCoder<D> exact(d, group_min, group_factor, qmin, qmax);
   size_t i = 0;
@@ -267,6 +276,7 @@ HWY_INLINE void CodeHqqNear(D d, int bits, float group_min, float group_factor, 
       return a;
     };
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
+      Fetch(next + i, 4 * lanes);
       const VU v0 = code(i), v1 = code(i + lanes), v2 = code(i + 2 * lanes), v3 = code(i + 3 * lanes);
       const auto bytes = hn::SaturatedSub(LowBytes4(du, v0, v1, v2, v3), hn::Set(d8, 64));
       hn::StoreU(hn::Min(bytes, hn::Set(d8, static_cast<uint8_t>(MaxIndex(bits)))), d8, indexes + i);
@@ -293,7 +303,8 @@ HWY_NOINLINE void HqqRows(D d, const GroupShape& shape, const float* HWY_RESTRIC
     const float* const from = weights + g * size;
     uint8_t* const to = indexes + g * size;
     if (near && HWY_LIKELY(factor[g] > 0.0f)) {
-      CodeHqqNear(d, shape.bits, min[g], factor[g], from, size, to);
+      CodeHqqNear(d, shape.bits, min[g], factor[g], from, size,
+                  shape.next == nullptr ? nullptr : shape.next + g * size, to);
     } else if (factor[g] != 0.0f) {
       const float positive = factor[g] > 0.0f ? factor[g] : -factor[g];
       CodeVectors(d, HqqCoder<D>(d, min[g], positive, qmin, qmax), from, size, to);

@@ -26,6 +26,9 @@ struct GroupShape {
   // The scales (and minima) are not exactly those that the functions above give for these weights, so that quotients may
   // fall outside the code range.
   bool rounded_scales = false;
+  // Weights that are read after these, as many or more: fetched into the cache on the way, since quantizing cached weights waits for
+  // arithmetic and leaves the memory idle. Null: nothing.
+  const float* next = nullptr;
 };
 
 // index = clamp(round(w / scale), qmin, qmax) - qmin, or -qmin where scale <= kMinScale. Finite weights, scale >= 0.
