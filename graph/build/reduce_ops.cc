@@ -11,6 +11,8 @@ namespace {
 
 using ReduceKind = mnn::ReductionType;
 
+constexpr int64_t kMaxAxis = 64;  // where the rank is not known
+
 bool IsKnownEmpty(const std::optional<Shape>& shape) {
   return shape && std::find(shape->begin(), shape->end(), 0) != shape->end();
 }
@@ -33,9 +35,21 @@ std::optional<double> EmptyResult(ReduceKind op, ElementType type) {
 }  // namespace
 
 Value GraphBuilder::Reduce(mnn::ReductionType op, Value x, std::vector<int64_t> axes, bool keep_dims) {
-  const size_t rank = Rank(x);
   if (!x.valid() || !ok()) return {};
   const ValueInfo from = info(x);
+  if (!HasRank(x) && !axes.empty()) {  // the runtime knows the rank
+    mnn::ReductionParamT param;
+    param.operation = op;
+    param.keepDims = keep_dims;
+    param.dType = mnn::DataType::DT_FLOAT;
+    for (int64_t axis : axes) {
+      if (axis < -kMaxAxis || axis >= kMaxAxis) return Fail(InvalidInput("reduction axis {}", axis));
+      param.dim.push_back(static_cast<int32_t>(axis));
+    }
+    return Emit(mnn::OpType::Reduction, Param(std::move(param)), {Widen(x)}, {from.type, std::nullopt});
+  }
+  const size_t rank = Rank(x);
+  if (!ok()) return {};
   std::vector<bool> reduced(rank, axes.empty());
   for (int64_t axis : axes) {
     const auto a = NormalizeAxis(axis, rank);

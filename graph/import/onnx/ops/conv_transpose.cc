@@ -168,6 +168,7 @@ Value AsConvolution(NodeContext& n, Value x, Value weight, Value bias, const Tra
 void ConvTranspose(NodeContext& n) {
   const Value x = n.Input(0), weight = n.Input(1), bias = n.OptionalInput(2);
   const size_t rank = n.b.Rank(weight);
+  n.b.AssumeRank(x, rank);
   if (!n.ok()) return;
   if (rank < 3 || rank > 5 || n.b.Rank(x) != rank) {
     return n.Fail("a tensor of shape {} with weights of shape {}", ShapeText(n.b.shape(x)), ShapeText(n.b.shape(weight)));

@@ -49,7 +49,9 @@ Value Conv3D(NodeContext& n, Value x, Value weight, Value bias, const Window& w,
 }
 
 Value Convolution(NodeContext& n, Value x, Value weight, Value bias) {
-  const size_t rank = n.b.Rank(weight), input_rank = n.b.Rank(x);
+  const size_t rank = n.b.Rank(weight);
+  n.b.AssumeRank(x, rank);
+  const size_t input_rank = n.b.Rank(x);
   if (!n.ok()) return {};
   if (rank < 3 || rank > 5) return Refuse(n, "a convolution with {} spatial axes", static_cast<int64_t>(rank) - 2);
   if (input_rank != rank) {

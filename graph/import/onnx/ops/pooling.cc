@@ -12,8 +12,9 @@ namespace {
 
 // Reads the window; an error where kernel and input do not go together.
 Window PoolWindow(NodeContext& n, Value x) {
-  const size_t rank = n.b.Rank(x);
   const std::vector<int64_t> kernel = n.Ints("kernel_shape");
+  if (!kernel.empty()) n.b.AssumeRank(x, kernel.size() + 2);
+  const size_t rank = n.b.Rank(x);
   if (n.ok() && (kernel.empty() || kernel.size() + 2 != rank)) {
     n.Fail("a kernel of {} axes over a tensor of rank {}", kernel.size(), rank);
   }
