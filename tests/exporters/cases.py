@@ -28,6 +28,7 @@ CASES: dict[str, Case] = {}
 # The exporter that traces; the one that captures, with all sizes fixed; and that one with the sizes of Example.dynamic open.
 STATIC = ("torch-old", "torch-new")
 TORCH = (*STATIC, "torch-dyn")
+FUSED = (*TORCH, "torch-ort")  # and as onnxruntime writes it after its own fusions
 
 
 def case(name, family, exporters, **details):

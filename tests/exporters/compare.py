@@ -3,7 +3,8 @@
 import numpy as np
 from export import clients
 
-UNMATCHED = 0.02  # of the detections: almost equal scores change places, and then other boxes are suppressed
+UNMATCHED = 0.03  # of the detections: almost equal scores change places, and then other boxes are suppressed
+UNEQUAL = 0.1  # of the numbers about a detection: random weights give heat maps with two almost equal peaks
 
 
 def difference(values, expected, tolerance):
@@ -44,7 +45,8 @@ def detections(values, expected, tolerance):
         j = int(far.argmin()) if len(far) else -1
         alike = j >= 0 and far[j] < 0.1 and abs(values["scores"][j] - expected["scores"][i]) < tolerance
         for name in set(expected) - {"boxes", "labels", "scores"} if alike else ():
-            alike &= clients.relative_rms(values[name][j], expected[name][i]) < 10 * tolerance
+            far_off = np.abs(values[name][j] - expected[name][i]) > 10 * tolerance * np.abs(expected[name]).max()
+            alike &= far_off.mean() <= UNEQUAL
         missed += not alike
         if alike:
             free[j] = False

@@ -54,6 +54,18 @@ def torch_dynamic(example, path):
     )  # fmt: skip
 
 
+def fused(example, path):
+    """What onnxruntime makes of the old exporter's file: graphs with operators of its own domain."""
+    import onnxruntime
+
+    plain = pathlib.Path(path).with_name("plain.onnx")
+    torch_old(example, str(plain))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = path
+    onnxruntime.InferenceSession(str(plain), options, providers=["CPUExecutionProvider"])
+
+
 def tf2onnx_keras(example, path):
     import tensorflow as tf
     import tf2onnx
@@ -82,6 +94,7 @@ EXPORTERS = {
     "torch-old": torch_old,
     "torch-new": torch_new,
     "torch-dyn": torch_dynamic,
+    "torch-ort": fused,
     "tf2onnx": tf2onnx_keras,
     "keras": keras_export,
     "skl2onnx": skl2onnx_export,

@@ -1,6 +1,6 @@
 """Models of the transformers package with small configurations."""
 
-from cases import STATIC, TORCH, Example, case
+from cases import FUSED, STATIC, TORCH, Example, case
 SMALL = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=99)
 
 
@@ -29,7 +29,7 @@ def tokens(length=12, batch=2):
 def text(name, model_class, config_class, outputs, mask=True, batch=2, tweak=None, **config):
     """A model of tokens, and a mask that hides the last two of the second sequence."""
 
-    @case(f"transformers/{name}", "language", TORCH)
+    @case(f"transformers/{name}", "language", FUSED)
     def make():
         import torch
         import transformers
