@@ -70,6 +70,23 @@ def test_tree_regressor(tmp_path, mode, aggregate):
     check(tmp_path, "TreeEnsembleRegressor", {"x": np.vstack([X, TIES])}, tolerance=1e-6, domain=ML, **details)
 
 
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"])
+def test_missing_values(tmp_path, mode):
+    x = np.vstack([X, TIES])
+    x[::2, 0] = np.nan
+    x[::3, 1] = np.nan
+    for tracks in ([0] * 8, [1, 0, 0, 0, 0, 1, 0, 0]):
+        details = trees(mode) | leaves("target", [0]) | dict(n_targets=1, nodes_missing_value_tracks_true=tracks)
+        check(tmp_path, "TreeEnsembleRegressor", {"x": x}, tolerance=1e-6, domain=ML, **details)
+
+
+def test_branches_of_several_kinds(tmp_path):
+    details = trees("BRANCH_LT") | leaves("target", [0]) | dict(n_targets=1)
+    details["nodes_modes"][1] = "BRANCH_GTE"
+    details["nodes_modes"][5] = "BRANCH_EQ"
+    check(tmp_path, "TreeEnsembleRegressor", {"x": np.vstack([X, TIES])}, tolerance=1e-6, domain=ML, **details)
+
+
 @pytest.mark.parametrize("transform", ["NONE", "SOFTMAX"])
 def test_tree_classifier(tmp_path, transform):
     details = trees("BRANCH_LEQ") | leaves("class", [0, 1, 2]) | dict(classlabels_int64s=[4, 7, 9], post_transform=transform)

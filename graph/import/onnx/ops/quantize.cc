@@ -1,5 +1,6 @@
 #include "graph/import/onnx/ops/quantize.h"
 
+#include <cmath>
 #include <numeric>
 
 #include "graph/import/onnx/op_table.h"
@@ -115,6 +116,11 @@ Quantization QuantizationAt(NodeContext& n, size_t i) {
   Quantization q;
   q.scale = n.Input(i);
   q.zero = n.OptionalInput(i + 1);
+  // Calibration of an attention mask that holds -infinity gives such scales; the codes of its numbers mean nothing.
+  const Constant* scales = n.ok() ? n.b.constant(q.scale) : nullptr;
+  if (scales != nullptr && scales->count() == 1 && !std::isfinite(scales->Floats()[0])) {
+    n.Fail("the scale is {}; leave this tensor out of the quantization", scales->Floats()[0]);
+  }
   return q;
 }
 
