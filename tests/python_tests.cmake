@@ -58,6 +58,7 @@ quantpress_python_test(install "slow;package" install/test_install.py ${PROJECT_
 quantpress_python_test(cli fast cli/run.py)
 quantpress_python_test(cli_process slow cli/test_process.py TIMEOUT 1200)
 quantpress_python_test(cli_batch slow cli/test_batch.py TIMEOUT 1200)
+quantpress_python_test(slurm slow slurm/run.py TIMEOUT 500)
 quantpress_python_test(onnx_backend slow onnx_backend/run.py TIMEOUT 1500)
 quantpress_python_test(exporters slow exporters/start.py TIMEOUT 7200)
 quantpress_python_test(operators_doc slow ../scripts/operators_doc.py --check)

@@ -73,7 +73,11 @@ std::vector<std::string> Siblings(const std::string& path) {
 
 }  // namespace
 
-Ledger::~Ledger() { close(fd_); }
+// A line that a power failure loses only means that a model is converted again; a killed process loses none.
+Ledger::~Ledger() {
+  (void)fdatasync(fd_);
+  close(fd_);
+}
 
 Status Ledger::Read(const std::string& path) {
   QP_ASSIGN_OR_RETURN(const Bytes file, MapFile(path));
@@ -140,9 +144,7 @@ Status Ledger::Append(const LedgerEntry& entry) {
     return InvalidInput("the ledger cannot hold path '{}': it is no UTF-8", entry.output);
   }
   const std::lock_guard lock(mutex_);
-  QP_RETURN_IF_ERROR(WriteAll(fd_, path_, line));
-  if (fdatasync(fd_) != 0) return SystemError("cannot write ledger '{}': {}", path_, std::strerror(errno));
-  return {};
+  return WriteAll(fd_, path_, line);
 }
 
 }  // namespace quantpress::graph

@@ -1,4 +1,5 @@
-// What a batch has finished, in a file that survives a killed process: one line of JSON per model, appended and synced when the model is in place.
+// What a batch has finished, in a file that survives a killed process: one line of JSON per model, appended when the model
+// is in place.
 #ifndef QUANTPRESS_GRAPH_BATCH_LEDGER_H_
 #define QUANTPRESS_GRAPH_BATCH_LEDGER_H_
 
@@ -39,7 +40,7 @@ class Ledger {
   // Entries of an output that were read by Open.
   std::vector<const LedgerEntry*> Find(const std::string& output) const;
 
-  // To the disk. From any thread.
+  // From any thread.
   Status Append(const LedgerEntry& entry);
 
  private:
