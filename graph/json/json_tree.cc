@@ -129,7 +129,8 @@ class Builder {
   Node* Add(Kind kind, const char* at) {
     Node* node = &root_;
     if (!open_.empty() && open_.back()->kind == Kind::kObject) {
-      node = &open_.back()->members.emplace_back(std::move(key_), Node()).second;
+      open_.back()->members.push_back({std::move(key_), Node()});
+      node = &open_.back()->members.back().value;
     } else if (!open_.empty()) {
       node = &open_.back()->items.emplace_back();
     }

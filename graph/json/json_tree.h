@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "dispatch/status.h"
@@ -13,6 +12,8 @@
 namespace quantpress::graph::json {
 
 enum class Kind : uint8_t { kNull, kBool, kInteger, kNumber, kString, kArray, kObject };
+
+struct Member;
 
 struct Node {
   Kind kind = Kind::kNull;
@@ -22,10 +23,15 @@ struct Node {
   double number = 0;    // kInteger and kNumber
   std::string text;     // kString; numbers as they were written
   std::vector<Node> items;                             // kArray
-  std::vector<std::pair<std::string, Node>> members;  // kObject, in file order, names are unique
+  std::vector<Member> members;                         // kObject, in file order, names are unique
 
   // Null if there is none.
   const Node* Find(std::string_view name) const;
+};
+
+struct Member {
+  std::string name;
+  Node value;
 };
 
 // The largest text that is read, and the deepest nesting.

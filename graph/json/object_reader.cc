@@ -22,9 +22,9 @@ void ObjectReader::Wrong(const Node& node, std::string_view name, std::string_vi
 
 const Node* ObjectReader::Get(std::string_view name) {
   for (size_t i = 0; i < node_.members.size(); ++i) {
-    if (node_.members[i].first != name) continue;
+    if (node_.members[i].name != name) continue;
     used_[i] = true;
-    return &node_.members[i].second;
+    return &node_.members[i].value;
   }
   Fail(node_.line, "", fmt::format("the required field \"{}\" is missing", name));
   return nullptr;
@@ -89,13 +89,13 @@ const Node* ObjectReader::Array(std::string_view name) {
 
 void ObjectReader::Ignore(std::string_view name) {
   for (size_t i = 0; i < node_.members.size(); ++i) {
-    if (node_.members[i].first == name) used_[i] = true;
+    if (node_.members[i].name == name) used_[i] = true;
   }
 }
 
 void ObjectReader::Finish() {
   for (size_t i = 0; i < used_.size(); ++i) {
-    if (!used_[i]) Fail(node_.members[i].second.line, "", fmt::format("unknown field \"{}\"", node_.members[i].first));
+    if (!used_[i]) Fail(node_.members[i].value.line, "", fmt::format("unknown field \"{}\"", node_.members[i].name));
   }
 }
 
