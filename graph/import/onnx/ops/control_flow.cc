@@ -55,7 +55,12 @@ void If(NodeContext& n) {
       return Flatten(b, results);
     };
   };
-  const std::vector<Value> results = BuildIf(n.b, LabelOf(n), GraphMaker(n), condition, convert(0), convert(1));
+  // Branches keep the names of the source, as in the stock converter: recipes find their layers so.
+  const auto named_branch = [&, make = GraphMaker(n), next = size_t{0}](const std::string& name) mutable {
+    const std::string_view own = branches[next++]->name;
+    return make(own.empty() ? name : std::string(own));
+  };
+  const std::vector<Value> results = BuildIf(n.b, LabelOf(n), named_branch, condition, convert(0), convert(1));
   if (!n.ok()) return;
   if (lengths[0] != lengths[1]) return n.Fail("the branches give sequences of different lengths");
   size_t next = 0;
