@@ -103,3 +103,17 @@ def test_a_file_of_the_stock_converter_is_taken(model, tmp_path, name):
     print(f"{name}: {len(listed)} layers, {len(known)} have that name here")
     assert notes.count("no layer is called") == len([layer for layer in listed if layer not in Net(tmp_path / "ours.mnn").op_names()])
     assert {here[layer][0] for layer in known} <= {8, 16}
+
+
+@pytest.mark.parametrize("name", ["mnn/ultraface_rfb320.mnn", "onnx/tinybert.onnx"])
+def test_the_stock_converter_reads_our_binary_form(model, tmp_path, name):
+    source = model(name)
+    recipe = tmp_path / "made.bin"
+    ours(source, tmp_path / "ours.mnn", "--weightQuantBits", "4", "--weightQuantAsymmetric", "1", "--weightQuantBlock", "16",
+         "--compressionParamsFile", recipe)
+    before = recipe.read_bytes()
+    stock(source, tmp_path / "stock.mnn", "--compressionParamsFile", recipe)
+    assert recipe.read_bytes() == before
+    here, there = codings(tmp_path / "ours.mnn"), codings(tmp_path / "stock.mnn")
+    assert there == {layer: coding for layer, coding in here.items() if layer in there}
+    assert any(coding[0] == 4 for coding in there.values())

@@ -44,7 +44,9 @@ std::string In(const std::string& folder, const std::string& path) {
 std::string Canonical(const std::string& path) {
   std::error_code error;
   const fs::path canonical = fs::weakly_canonical(path, error);
-  return error ? fs::path(path).lexically_normal().string() : canonical.string();
+  std::string text = error ? fs::path(path).lexically_normal().string() : canonical.string();
+  if (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
 }
 
 // Whether a row may have it: what a conversion is asked for, not where it comes from and how it runs.
@@ -69,7 +71,8 @@ class Builder {
       manifest_folder_ = fs::path(list).parent_path().string();
       if (output_folder_.empty()) default_outputs_ = manifest_folder_;
     }
-    QP_ASSIGN_OR_RETURN(const std::vector<ManifestRow> rows, folder ? graph::ListFolder(list) : graph::ReadManifest(list));
+    QP_ASSIGN_OR_RETURN(std::vector<ManifestRow> rows, folder ? graph::ListFolder(list) : graph::ReadManifest(list));
+    if (folder) RemoveOutputs(list, &rows);
     BatchList result;
     result.ledger = line_.Text("ledger");
     if (result.ledger.empty()) result.ledger = output_folder_.empty() ? list + ".ledger" : In(output_folder_, "quantpress-batch.ledger");
@@ -88,6 +91,13 @@ class Builder {
   }
 
  private:
+  // What an earlier batch wrote into a folder inside the folder of models is no source.
+  void RemoveOutputs(const std::string& folder, std::vector<ManifestRow>* rows) const {
+    const std::string written = Canonical(output_folder_) + "/";
+    if (Canonical(folder) + "/" == written) return;
+    std::erase_if(*rows, [&](const ManifestRow& row) { return Canonical(row.source).starts_with(written); });
+  }
+
   // The options of the batch, and above them those of the row.
   StatusOr<ParsedLine> LineOf(const ManifestRow& row) const {
     QP_ASSIGN_OR_RETURN(const ParsedLine own, ParseLine(row.options, convert_));
