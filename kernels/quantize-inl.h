@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/quantize.h"
 #include "kernels/vector-inl.h"
@@ -74,15 +73,15 @@ struct HqqCoder {
   }
 };
 
-// The cache lines of `count` weights; null: nothing.
-HWY_INLINE void Fetch(const float* next, size_t count) {
+// Brings next[first .. first + count) to the second-level cache; null: nothing. (The first level holds what is worked on.)
+HWY_INLINE void Fetch(const float* next, size_t first, size_t count) {
   if (next == nullptr) return;
-  for (size_t i = 0; i < count; i += 16) __builtin_prefetch(next + i, 0, 2);
+  for (size_t i = first; i < first + count; i += 16) __builtin_prefetch(next + i, 0, 2);
 }
 
 template <class D, class Coder>
 HWY_INLINE void CodeVectors(D d, const Coder& coder, const float* HWY_RESTRICT weights, size_t count,
-                            uint8_t* HWY_RESTRICT indexes) {
+                            uint8_t* HWY_RESTRICT indexes, [[maybe_unused]] const float* next = nullptr) {
   const hn::RebindToUnsigned<D> du;
   const size_t lanes = hn::Lanes(d);
   const auto code = [&](size_t i) HWY_ATTR { return hn::BitCast(du, coder(d, hn::LoadU(d, weights + i))); };
@@ -91,6 +90,7 @@ HWY_INLINE void CodeVectors(D d, const Coder& coder, const float* HWY_RESTRICT w
   if constexpr (hn::MaxLanes(D()) >= 4) {
     const hn::Repartition<uint8_t, D> d8;
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
+      Fetch(next, i, 4 * lanes);
       const auto bytes = LowBytes4(du, code(i), code(i + lanes), code(i + 2 * lanes), code(i + 3 * lanes));
       hn::StoreU(bytes, d8, indexes + i);
     }
@@ -148,7 +148,7 @@ HWY_INLINE void CodeByInverse(D d, float group_min, float group_scale, float bel
   if constexpr (hn::MaxLanes(D()) >= 4) {
     const hn::Repartition<uint8_t, D> d8;
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
-      Fetch(next + i, 4 * lanes);
+      Fetch(next, i, 4 * lanes);
       const VU v0 = code(i), v1 = code(i + lanes), v2 = code(i + 2 * lanes), v3 = code(i + 3 * lanes);
       hn::StoreU(LowBytes4(du, v0, v1, v2, v3), d8, indexes + i);
       if (AnyBit(du, differ)) {
@@ -276,7 +276,7 @@ HWY_INLINE void CodeHqqNear(D d, int bits, float group_min, float group_factor, 
       return a;
     };
     for (; i + 4 * lanes <= count; i += 4 * lanes) {
-      Fetch(next + i, 4 * lanes);
+      Fetch(next, i, 4 * lanes);
       const VU v0 = code(i), v1 = code(i + lanes), v2 = code(i + 2 * lanes), v3 = code(i + 3 * lanes);
       const auto bytes = hn::SaturatedSub(LowBytes4(du, v0, v1, v2, v3), hn::Set(d8, 64));
       hn::StoreU(hn::Min(bytes, hn::Set(d8, static_cast<uint8_t>(MaxIndex(bits)))), d8, indexes + i);
@@ -302,12 +302,12 @@ HWY_NOINLINE void HqqRows(D d, const GroupShape& shape, const float* HWY_RESTRIC
   for (size_t g = 0; g < shape.groups; ++g) {
     const float* const from = weights + g * size;
     uint8_t* const to = indexes + g * size;
+    const float* const next = shape.next == nullptr ? nullptr : shape.next + g * size;
     if (near && HWY_LIKELY(factor[g] > 0.0f)) {
-      CodeHqqNear(d, shape.bits, min[g], factor[g], from, size,
-                  shape.next == nullptr ? nullptr : shape.next + g * size, to);
+      CodeHqqNear(d, shape.bits, min[g], factor[g], from, size, next, to);
     } else if (factor[g] != 0.0f) {
       const float positive = factor[g] > 0.0f ? factor[g] : -factor[g];
-      CodeVectors(d, HqqCoder<D>(d, min[g], positive, qmin, qmax), from, size, to);
+      CodeVectors(d, HqqCoder<D>(d, min[g], positive, qmin, qmax), from, size, to, next);
     } else if (HasInverse(scale[g])) {
       CodeByDivision(d, min[g], scale[g], 0.0f, qmax - qmin, from, size, to);
     } else {

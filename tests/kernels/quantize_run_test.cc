@@ -49,7 +49,7 @@ TEST(QuantizeRun, LongRowsAndManyGroupsEqualTheOracle) {
     size_t groups, size;
   };
   for (const QuantMethod method : kMethods) {
-    for (const Shape shape : {Shape{3, 16383}, Shape{2, 16385}, Shape{1, 40001}, Shape{4099, 3}, Shape{17, 1024},
+    for (const Shape shape : {Shape{3, 4095}, Shape{5, 4097}, Shape{3, 16383}, Shape{2, 16385}, Shape{1, 40001}, Shape{4099, 3}, Shape{17, 1024},
                               Shape{300, 257}, Shape{2, 8195}}) {
       Source source(shape.size);
       const std::vector<float> weights = source.Weights(Kind::kBFloat16, shape.groups, shape.size);
