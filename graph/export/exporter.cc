@@ -91,8 +91,7 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
   QP_ASSIGN_OR_RETURN(const std::vector<dispatch::ErrorStats> stats,
                       Fill(layout, lowered, plan, fill, hooks, *file, weights.get()));
   QP_RETURN_IF_ERROR(Verify(file->temporary_path()));
-  if (weights != nullptr) QP_RETURN_IF_ERROR(weights->Sync());
-  QP_RETURN_IF_ERROR(file->Sync());
+  QP_RETURN_IF_ERROR(SyncForCommit(*file, weights.get()));
   if (hooks.cancellation != nullptr && hooks.cancellation->cancelled()) return Cancelled();
   QP_RETURN_IF_ERROR(Commit(file.get(), weights.get()));
 

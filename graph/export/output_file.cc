@@ -13,6 +13,9 @@
 namespace quantpress::graph {
 namespace {
 
+// Pieces from this size on are given to the disk at once.
+constexpr size_t kWriteBackBytes = 256 * 1024;
+
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -91,9 +94,11 @@ StatusOr<std::unique_ptr<OutputFile>> OutputFile::Create(const std::string& path
     return SystemError("cannot write output '{}' of {} bytes: {}", path, bytes, std::strerror(errno));
   }
   // Says now, and not after minutes, that the disk is full. File systems that cannot reserve are fine.
-  if (bytes > 0 && fallocate(fd, 0, 0, static_cast<off_t>(bytes)) != 0 && (errno == ENOSPC || errno == EDQUOT)) {
+  file->reserved_ = bytes > 0 && fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0;
+  if (bytes > 0 && !file->reserved_ && (errno == ENOSPC || errno == EDQUOT)) {
     return SystemError("cannot write output '{}' of {} bytes: {}", path, bytes, std::strerror(errno));
   }
+  file->write_back_early_ = Exists(path);
   return file;
 }
 
@@ -103,12 +108,17 @@ OutputFile::~OutputFile() {
 }
 
 Status OutputFile::Write(uint64_t offset, std::span<const uint8_t> bytes) const {
+  const uint64_t begin = offset;
   while (!bytes.empty()) {
     const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return SystemError("cannot write output '{}': {}", path_, n < 0 ? std::strerror(errno) : "nothing was written");
     offset += static_cast<uint64_t>(n);
     bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  if (write_back_early_ && offset - begin >= kWriteBackBytes) {
+    // Only a hint: Sync() reports what goes wrong.
+    sync_file_range(fd_, static_cast<off_t>(begin), static_cast<off_t>(offset - begin), SYNC_FILE_RANGE_WRITE);
   }
   return {};
 }
@@ -124,10 +134,23 @@ Status OutputFile::Rename() {
   return {};
 }
 
+bool ReplacesFile(const OutputFile& model, const OutputFile* weights) {
+  return Exists(model.path()) || (weights != nullptr && Exists(weights->path()));
+}
+
+Status SyncForCommit(const OutputFile& model, const OutputFile* weights) {
+  const bool replaces = ReplacesFile(model, weights);
+  // An old model with its weights inside is replaced by two files: both must be there.
+  if (weights != nullptr && (replaces || !weights->reserved())) QP_RETURN_IF_ERROR(weights->Sync());
+  if (replaces || !model.reserved()) QP_RETURN_IF_ERROR(model.Sync());
+  return {};
+}
+
 Status Commit(OutputFile* model, OutputFile* weights) {
+  const bool replaces = ReplacesFile(*model, weights);
   if (weights == nullptr) {
     QP_RETURN_IF_ERROR(model->Rename());
-    return SyncFolder(FolderOf(model->path()));
+    return replaces ? SyncFolder(FolderOf(model->path())) : Status();
   }
   const bool replaces_pair = Exists(model->path()) && Exists(weights->path());
   std::string old_model, old_weights;
@@ -153,7 +176,7 @@ Status Commit(OutputFile* model, OutputFile* weights) {
     if (!old_weights.empty()) unlink(old_weights.c_str());
   }
   QP_RETURN_IF_ERROR(status);
-  return SyncFolder(FolderOf(model->path()));
+  return replaces ? SyncFolder(FolderOf(model->path())) : Status();
 }
 
 }  // namespace quantpress::graph

@@ -33,10 +33,13 @@ class OutputFile {
   // To the disk.
   Status Sync() const;
 
+  // True if the file system reserved the space: writing it back later cannot fail for want of space.
+  bool reserved() const { return reserved_; }
+
   const std::string& path() const { return path_; }
   const std::string& temporary_path() const { return temporary_path_; }
 
-  // Puts it at path(). Call Sync() first.
+  // Puts it at path(). Call Sync() or SyncForCommit() first.
   Status Rename();
 
  private:
@@ -46,9 +49,19 @@ class OutputFile {
   std::string path_;
   std::string temporary_path_;
   int fd_;
+  bool reserved_ = false;
+  bool write_back_early_ = false;  // a file will be replaced, so that Sync() is going to wait for the disk
 };
 
-// Renames complete files to their paths, the weight file (may be null) first, and syncs the folder.
+// True if putting the files (weights may be null) at their paths takes away an existing file.
+bool ReplacesFile(const OutputFile& model, const OutputFile* weights);
+
+// Before Commit: both files to the disk if they replace a file, so that a power failure leaves the old or the new output. Where there was none
+// there is nothing to lose, and waiting for the disk would take most of the time of a conversion: the system writes back when it likes. (A
+// killed process loses nothing that it wrote, in either case.) A file whose space is not reserved is synced always: a full disk must be noticed.
+Status SyncForCommit(const OutputFile& model, const OutputFile* weights);
+
+// Renames complete files to their paths, the weight file (may be null) first, and syncs the folder if an existing file was replaced.
 //
 // A model and its weight file cannot be replaced in one step. Where both exist already, the old model is moved out of the way first: a crash
 // between the renames leaves no model at the path rather than an old model with new weights. The old pair comes back if a rename fails.
