@@ -3,7 +3,7 @@ with onnxruntime.
 
 usage: run.py [--only GLOB] [--exporter NAME] [--keep FOLDER] [--no-stock] [--list]
 
-Prints a table. The status is 0 if at least 95 % of our conversions are right, and more than the stock converter's. Needs the packages
+Prints a table. The status is 0 if at least 95 % of our conversions are right, and over all cases more than the stock converter's. Needs the packages
 of requirements.txt: "scripts/test exporters" installs them.
 """
 
@@ -143,7 +143,9 @@ def main():
     for name, count in right.items():
         print(f"{name}: {count} of {compared} right ({count / max(compared, 1):.1%})")
     print(f"not exported: {len(unexported)}")
-    good = compared > 0 and right["quantpress"] >= WANTED * compared and right["quantpress"] > right.get("stock", -1)
+    good = compared > 0 and right["quantpress"] >= WANTED * compared
+    if options.only == "*" and options.exporter is None:  # a part of the cases may be easy for both
+        good = good and right["quantpress"] > right.get("stock", -1)
     print(f"exporters: {right['quantpress']} passed, {compared - right['quantpress']} failed, {len(unexported)} skipped")
     return 0 if good else 1
 
