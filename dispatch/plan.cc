@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dispatch/plan_limits.h"
+
 namespace quantpress::dispatch {
 namespace {
 
@@ -64,6 +66,12 @@ bool BlockFits(uint64_t block, uint64_t input_channels) {
   return block > 0 && block % kBlockUnit == 0 && input_channels % block == 0;
 }
 
+Status CheckFormatLimits(const WeightPlan& plan) {
+  if (plan.groups <= UINT32_MAX && plan.group_size <= UINT32_MAX) return {};
+  return Unsupported("layer '{}': {} groups of {} weights are beyond what the format can hold", plan.layer, plan.groups,
+                     plan.group_size);
+}
+
 StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometry, const WeightRequest& request,
                                 BlockPolicy policy, std::string reason) {
   WeightPlan plan;
@@ -93,10 +101,7 @@ StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometr
                                             : QuantMethod::kSymmetric;
   QP_RETURN_IF_ERROR(ChooseBlock(policy, &plan));
   SetSizes(&plan);
-  if (plan.groups > UINT32_MAX || plan.group_size > UINT32_MAX) {
-    return Unsupported("layer '{}': {} groups of {} weights are beyond what the format can hold", plan.layer, plan.groups,
-                       plan.group_size);
-  }
+  QP_RETURN_IF_ERROR(CheckFormatLimits(plan));
   return plan;
 }
 

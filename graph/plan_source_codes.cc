@@ -1,5 +1,6 @@
 #include "graph/plan_source_codes.h"
 
+#include "dispatch/plan_limits.h"
 #include "graph/ir/coded_elements.h"
 
 namespace quantpress::graph {
@@ -26,6 +27,7 @@ std::optional<dispatch::WeightPlan> PlanCodesOfSource(const Op& op, const Weight
   const std::optional<uint64_t> block = BlockOfScales(*coded, geometry);
   if (!block) return std::nullopt;
   dispatch::WeightPlan plan = dispatch::PlanSourceCodes(op.name, geometry, coded->CodeBits(), *block);
+  if (!dispatch::CheckFormatLimits(plan).ok()) return std::nullopt;  // the coding cannot hold so many scales
   plan.reason = "codes and scales of the source";
   return plan;
 }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "dispatch/plan_limits.h"
+
 namespace quantpress::dispatch {
 namespace {
 
@@ -75,6 +77,18 @@ TEST(PlanWeight, Errors) {
     EXPECT_FALSE(PlanWeight("layer", g, {.bits = bits}, BlockPolicy::kChannel, "").ok());
   }
   EXPECT_FALSE(PlanWeight("layer", g, {.bits = 4, .scale_bits = 8}, BlockPolicy::kChannel, "").ok());
+}
+
+// The format counts groups, and weights of a group, with 32 bits.
+TEST(PlanWeight, MoreGroupsThanTheFormatCounts) {
+  constexpr uint64_t kMost = UINT32_MAX;
+  EXPECT_TRUE(PlanWeight("layer", Geometry(kMost, 16, 1), kAsymmetric4, BlockPolicy::kChannel, "test").ok());
+  EXPECT_FALSE(PlanWeight("layer", Geometry(kMost + 1, 16, 1), kAsymmetric4, BlockPolicy::kChannel, "test").ok());
+  EXPECT_FALSE(PlanWeight("layer", Geometry(1, kMost + 1, 1), kAsymmetric4, BlockPolicy::kChannel, "test").ok());
+  EXPECT_TRUE(PlanWeight("layer", Geometry(kMost + 1, 16, 1), {}, BlockPolicy::kChannel, "test").ok());  // floats
+  EXPECT_TRUE(CheckFormatLimits(PlanSourceCodes("layer", Geometry(kMost, 32, 1), 8, 0)).ok());
+  EXPECT_FALSE(CheckFormatLimits(PlanSourceCodes("layer", Geometry(kMost, 32, 1), 8, 16)).ok());
+  EXPECT_FALSE(CheckFormatLimits(PlanSourceCodes("layer", Geometry(1, kMost + 1, 1), 8, 0)).ok());
 }
 
 }  // namespace
