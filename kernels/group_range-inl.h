@@ -17,14 +17,14 @@ namespace quantpress::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One group of at least Lanes(d) weights. `bad` becomes NaN if a weight is not finite: 0 * infinity and 0 * NaN are NaN,
+// One group of at least Lanes(d) weights. One of the `bad` becomes NaN if a weight is not finite: 0 * infinity and 0 * NaN are NaN,
 // and min/max alone would lose a NaN on some targets. (It decides, it is not written: a fused step is fine.)
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size, V& min, V& max, V& bad) {
+HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size, V& min, V& max, V& bad0, V& bad1) {
   const size_t lanes = hn::Lanes(d);
   const V zero = hn::Zero(d), largest = hn::Set(d, FLT_MAX);
-  V min0 = largest, max0 = hn::Neg(largest), bad0 = bad;
-  V min1 = min0, max1 = max0, bad1 = zero;
+  V min0 = largest, max0 = hn::Neg(largest);
+  V min1 = min0, max1 = max0;
   size_t i = 0;
   for (; i + 2 * lanes <= size; i += 2 * lanes) {
     const V a = InRegister(hn::LoadU(d, weights + i)), b = InRegister(hn::LoadU(d, weights + i + lanes));
@@ -46,7 +46,6 @@ HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size
   }
   min = hn::Min(min0, min1);
   max = hn::Max(max0, max1);
-  bad = hn::Add(bad0, bad1);
 }
 
 // Reduces the lanes of Lanes(d) vectors, one per group, to one vector with a lane per group: make(g) gives the vectors,
@@ -92,13 +91,13 @@ template <class D, class Store, class Last>
 HWY_INLINE bool ForRanges(D d, const float* HWY_RESTRICT weights, size_t groups, size_t size, Store store, Last last) {
   using V = hn::Vec<D>;
   constexpr size_t kLanes = hn::MaxLanes(D());
-  V bad = hn::Zero(d);
+  V bad0 = hn::Zero(d), bad1 = bad0;
   size_t g = 0;
   for (; g + kLanes <= groups; g += kLanes) {
     HWY_ALIGN float low[kLanes * kLanes], high[kLanes * kLanes];
     for (size_t i = 0; i < kLanes; ++i) {
       V group_low, group_high;
-      RangeOfGroup(d, weights + (g + i) * size, size, group_low, group_high, bad);
+      RangeOfGroup(d, weights + (g + i) * size, size, group_low, group_high, bad0, bad1);
       hn::Store(group_low, d, low + i * kLanes);
       hn::Store(group_high, d, high + i * kLanes);
     }
@@ -109,9 +108,10 @@ HWY_INLINE bool ForRanges(D d, const float* HWY_RESTRICT weights, size_t groups,
   }
   for (; g < groups; ++g) {
     V low, high;
-    RangeOfGroup(d, weights + g * size, size, low, high, bad);
+    RangeOfGroup(d, weights + g * size, size, low, high, bad0, bad1);
     last(g, hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high)));
   }
+  const V bad = hn::Add(bad0, bad1);
   return hn::AllTrue(d, hn::Eq(bad, bad));
 }
 
