@@ -13,57 +13,100 @@
 namespace quantpress::kernels {
 namespace {
 
-template <class Batch>
-double SumOfLanes(const Batch& batch) {
-  alignas(64) float lanes[Batch::size];
-  batch.store_aligned(lanes);
+constexpr size_t kLanes = 16;
+constexpr size_t kPiece = 256 * kLanes;
+
+// Sixteen floats as one or several registers.
+template <class Arch>
+struct Lanes {
+  using Batch = xsimd::batch<float, Arch>;
+  static constexpr size_t kParts = kLanes / Batch::size;
+  Batch part[kParts];
+
+  explicit Lanes(float value) {
+    for (Batch& p : part) p = Batch(value);
+  }
+  void Store(float* lanes) const {
+    for (size_t i = 0; i < kParts; ++i) part[i].store_aligned(lanes + i * Batch::size);
+  }
+};
+
+inline double SumOfLanes(const float* lanes) {
   double sum = 0;
-  for (size_t i = 0; i < Batch::size; ++i) sum += static_cast<double>(lanes[i]);
+  for (size_t i = 0; i < kLanes; ++i) sum += static_cast<double>(lanes[i]);
   return sum;
 }
 
-// Float lanes over short pieces, doubles over the pieces: fast, and good to about six digits.
+// The lane sums of one piece of at most kPiece weights. With error = decoded - weight the other sums follow from these.
+struct PieceSums {
+  alignas(64) float squared_error[kLanes], squared_weight[kLanes], product[kLanes];  // product: weight * error
+  alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
+};
+
+// Whole rows of sixteen: `rows` of them.
 template <class Arch>
-void AddErrorStats(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
+void SumRows(const float* weights, const float* decoded, size_t rows, PieceSums* sums) {
   using Batch = xsimd::batch<float, Arch>;
-  constexpr size_t kPiece = 64 * Batch::size;
-  stats->count += count;
-  size_t i = 0;
-  while (i + Batch::size <= count) {
-    const size_t left = count - i, end = i + (left < kPiece ? left - left % Batch::size : kPiece);
-    Batch squared_error(0.0f), squared_weight(0.0f), squared_decoded(0.0f), absolute(0.0f), largest(0.0f), dot(0.0f);
-    for (; i < end; i += Batch::size) {
-      const Batch w = Batch::load_unaligned(weights + i), q = Batch::load_unaligned(decoded + i);
+  Lanes<Arch> squared_error(0.0f), squared_weight(0.0f), product(0.0f), worst(0.0f);
+  Lanes<Arch> smallest(weights[0]), largest(weights[0]);
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t k = 0; k < Lanes<Arch>::kParts; ++k) {
+      const size_t at = row * kLanes + k * Batch::size;
+      const Batch w = Batch::load_unaligned(weights + at), q = Batch::load_unaligned(decoded + at);
       const Batch error = q - w;
-      const Batch magnitude = xsimd::abs(error);
-      squared_error += error * error;
-      squared_weight += w * w;
-      squared_decoded += q * q;
-      absolute += magnitude;
-      largest = xsimd::max(largest, magnitude);
-      dot += w * q;
-    }
-    stats->sum_squared_error += SumOfLanes(squared_error);
-    stats->sum_squared_weight += SumOfLanes(squared_weight);
-    stats->sum_squared_decoded += SumOfLanes(squared_decoded);
-    stats->sum_absolute_error += SumOfLanes(absolute);
-    stats->dot += SumOfLanes(dot);
-    alignas(64) float lanes[Batch::size];
-    largest.store_aligned(lanes);
-    for (size_t lane = 0; lane < Batch::size; ++lane) {
-      const double value = static_cast<double>(lanes[lane]);
-      if (value > stats->max_absolute_error) stats->max_absolute_error = value;
+      squared_error.part[k] += error * error;
+      squared_weight.part[k] += w * w;
+      product.part[k] += w * error;
+      worst.part[k] = xsimd::max(worst.part[k], xsimd::abs(error));
+      smallest.part[k] = xsimd::min(smallest.part[k], w);
+      largest.part[k] = xsimd::max(largest.part[k], w);
     }
   }
-  for (; i < count; ++i) {
-    const double w = static_cast<double>(weights[i]), q = static_cast<double>(decoded[i]), error = q - w;
-    const double magnitude = error < 0 ? -error : error;
-    stats->sum_squared_error += error * error;
-    stats->sum_squared_weight += w * w;
-    stats->sum_squared_decoded += q * q;
-    stats->sum_absolute_error += magnitude;
-    stats->dot += w * q;
-    if (magnitude > stats->max_absolute_error) stats->max_absolute_error = magnitude;
+  squared_error.Store(sums->squared_error);
+  squared_weight.Store(sums->squared_weight);
+  product.Store(sums->product);
+  worst.Store(sums->worst);
+  smallest.Store(sums->smallest);
+  largest.Store(sums->largest);
+}
+
+// One more weight in each of the first `count` lanes.
+inline void AddTail(const float* weights, const float* decoded, size_t count, PieceSums* sums) {
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weights[i], q = decoded[i], error = q - w, magnitude = error < 0 ? -error : error;
+    sums->squared_error[i] += error * error;
+    sums->squared_weight[i] += w * w;
+    sums->product[i] += w * error;
+    if (magnitude > sums->worst[i]) sums->worst[i] = magnitude;
+    if (w < sums->smallest[i]) sums->smallest[i] = w;
+    if (w > sums->largest[i]) sums->largest[i] = w;
+  }
+}
+
+inline void AddPiece(const PieceSums& sums, ErrorStats* stats) {
+  stats->sum_squared_error += SumOfLanes(sums.squared_error);
+  stats->sum_squared_weight += SumOfLanes(sums.squared_weight);
+  stats->sum_product += SumOfLanes(sums.product);
+  for (size_t i = 0; i < kLanes; ++i) {
+    const double worst = static_cast<double>(sums.worst[i]);
+    const double smallest = static_cast<double>(sums.smallest[i]), largest = static_cast<double>(sums.largest[i]);
+    if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
+    if (smallest < stats->smallest) stats->smallest = smallest;
+    if (largest > stats->largest) stats->largest = largest;
+  }
+}
+
+template <class Arch>
+void AddErrorStats(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
+  if (count == 0) return;
+  if (stats->count == 0) stats->smallest = stats->largest = static_cast<double>(weights[0]);
+  stats->count += count;
+  for (size_t i = 0; i < count; i += kPiece) {
+    const size_t left = count - i, size = left < kPiece ? left : kPiece, rows = size / kLanes;
+    PieceSums sums;
+    SumRows<Arch>(weights + i, decoded + i, rows, &sums);
+    AddTail(weights + i + rows * kLanes, decoded + i + rows * kLanes, size % kLanes, &sums);
+    AddPiece(sums, stats);
   }
 }
 

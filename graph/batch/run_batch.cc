@@ -14,7 +14,9 @@
 #include <system_error>
 #include <thread>
 
+#include "dispatch/target.h"
 #include "graph/batch/content_hash.h"
+#include "graph/report/report.h"
 #include "graph/version.h"
 
 namespace quantpress::graph {
@@ -71,6 +73,15 @@ StatusOr<LedgerFile> Describe(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0) file.bytes = static_cast<uint64_t>(info.st_size);
   return file;
+}
+
+Status MakeFolderOf(const std::string& path) {
+  std::error_code error;
+  const fs::path folder = fs::path(path).parent_path();
+  if (!folder.empty() && !fs::create_directories(folder, error) && error) {
+    return SystemError("cannot make folder '{}': {}", folder.string(), error.message());
+  }
+  return {};
 }
 
 class Batch {
@@ -161,24 +172,29 @@ class Batch {
         return {};
       }
     }
-    std::error_code error;
-    const fs::path folder = fs::path(options.output.output_path).parent_path();
-    if (!folder.empty() && !fs::create_directories(folder, error) && error) {
-      return SystemError("cannot make folder '{}': {}", folder.string(), error.message());
-    }
+    QP_RETURN_IF_ERROR(MakeFolderOf(options.output.output_path));
+    for (const std::string& report : job.reports) QP_RETURN_IF_ERROR(MakeFolderOf(report));
+    QP_RETURN_IF_ERROR(CheckReportPaths(job.reports, options));
+    options.statistics = options.statistics || !job.reports.empty();
+    const auto start = std::chrono::steady_clock::now();
     ConvertHooks hooks;
     hooks.cancellation = hooks_.cancellation;
     hooks.on_progress = [&](uint64_t done, uint64_t total) {
       if (total > 0) SetProgress(index, static_cast<uint64_t>(static_cast<double>(job.size) * static_cast<double>(done) / static_cast<double>(total)));
     };
     QP_ASSIGN_OR_RETURN(ConvertResult converted, Convert(options, hooks));
+    if (!job.reports.empty()) {
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      const Report report = MakeReport(options, converted, {seconds, budget.threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))});
+      QP_RETURN_IF_ERROR(Annotate(WriteReports(report, job.reports), "the model was written, but not its report"));
+    }
     result->state = JobState::kConverted;
     result->notes = std::move(converted.notes);
     result->plan = std::move(converted.plan);
     result->source_bytes = converted.source_bytes;
     result->output_bytes = converted.output_bytes;
     if (setup_.ledger != nullptr) {
-      if (const Status status = Record(options, recipe, converted.external, &entry); !status.ok()) result->warning = Message(status);
+      if (const Status status = Record(job, recipe, converted.external, &entry); !status.ok()) result->warning = Message(status);
     }
     return {};
   }
@@ -193,9 +209,11 @@ class Batch {
     return false;
   }
 
-  Status Record(const ConvertOptions& options, const std::string& recipe_before, bool external, LedgerEntry* entry) {
+  Status Record(const BatchJob& job, const std::string& recipe_before, bool external, LedgerEntry* entry) {
+    const ConvertOptions& options = job.options;
     std::vector<std::string> paths = {options.output.output_path};
     if (external) paths.push_back(options.output.output_path + kExternalSuffix);
+    paths.insert(paths.end(), job.reports.begin(), job.reports.end());
     for (const std::string& path : paths) {
       QP_ASSIGN_OR_RETURN(LedgerFile file, Describe(path));
       entry->files.push_back(std::move(file));

@@ -16,6 +16,7 @@ namespace quantpress::graph {
 struct BatchJob {
   ConvertOptions options;  // the budget in it does not count
   std::string settings;    // everything besides source, recipe and program version that decides what the output holds, as text
+  std::vector<std::string> reports;  // files to write (graph/report/report.h)
   uint64_t size = 0;       // bytes of the source, for order and progress
 };
 
@@ -48,7 +49,7 @@ struct BatchHooks {
 };
 
 // Runs all jobs, and the rest where some fail. Large ones run first, one after the other with the whole budget; then small ones side by side, each
-// with an equal part of it. A small one whose part of the memory is not enough is run again alone. Folders of outputs are made. The bytes of an
+// with an equal part of it. A small one whose part of the memory is not enough is run again alone. Folders of outputs and reports are made. The bytes of an
 // output do not depend on any of this. Preconditions: no two jobs have the same output.
 std::vector<JobResult> RunBatch(std::span<const BatchJob> jobs, const BatchSetup& setup, const BatchHooks& hooks = {});
 

@@ -1,7 +1,5 @@
 #include "graph/export/exporter.h"
 
-#include <cmath>
-
 #include "graph/export/fill.h"
 
 namespace quantpress::graph {
@@ -50,18 +48,6 @@ Status Verify(const std::string& path) {
   return Unsupported("the finished model does not pass verification; it may have more than 1,000,000 tables");
 }
 
-LayerReport Report(size_t plan_index, const dispatch::ErrorStats& stats) {
-  LayerReport report;
-  report.plan_index = plan_index;
-  report.rmse = std::sqrt(stats.sum_squared_error / static_cast<double>(stats.count));
-  report.sqnr_db = stats.sum_squared_error > 0 ? 10 * std::log10(stats.sum_squared_weight / stats.sum_squared_error)
-                                               : std::numeric_limits<double>::infinity();
-  report.max_error = stats.max_absolute_error;
-  const double norm = std::sqrt(stats.sum_squared_weight) * std::sqrt(stats.sum_squared_decoded);
-  report.cosine = norm > 0 ? stats.dot / norm : 1;
-  return report;
-}
-
 void ApplyOptions(const ExportOptions& options, Model* model) {
   if (!options.biz_code.empty()) model->biz_code = options.biz_code;
   if (!options.auth_code.empty()) model->auth_code = options.auth_code;
@@ -88,7 +74,7 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
   fill.policy = {options.import.align_denormals, options.quantize.nonfinite};
   fill.statistics = options.statistics;
   fill.budget = options.budget;
-  QP_ASSIGN_OR_RETURN(const std::vector<dispatch::ErrorStats> stats,
+  QP_ASSIGN_OR_RETURN(std::vector<LayerReport> layers,
                       Fill(layout, lowered, plan, fill, hooks, *file, weights.get()));
   QP_RETURN_IF_ERROR(Verify(file->temporary_path()));
   QP_RETURN_IF_ERROR(SyncForCommit(*file, weights.get()));
@@ -97,9 +83,7 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
 
   result->output_bytes = layout.model_bytes + layout.external_bytes;
   result->external = weights != nullptr;
-  for (size_t i = 0; i < stats.size(); ++i) {
-    if (stats[i].count > 0) result->layers.push_back(Report(i, stats[i]));
-  }
+  result->layers = std::move(layers);
   return {};
 }
 

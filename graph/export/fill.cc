@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 
-#include "dispatch/error_stats.h"
+#include "graph/export/fill_measure.h"
 #include "graph/export/fill_tasks.h"
+#include "graph/export/layer_stats.h"
 #include "graph/export/source_codes.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
@@ -13,7 +15,6 @@
 namespace quantpress::graph {
 namespace {
 
-using dispatch::ErrorStats;
 using dispatch::WeightPlan;
 
 template <typename T>
@@ -36,16 +37,6 @@ class ScratchParts {
   std::span<std::byte> memory_;
 };
 
-void AddErrors(const float* weights, const uint16_t* halves, size_t count, ErrorStats* stats) {
-  constexpr size_t kChunk = 4096;
-  float decoded[kChunk];
-  for (size_t i = 0; i < count; i += kChunk) {
-    const size_t n = std::min(kChunk, count - i);
-    kernels::HalfToFloat(halves + i, n, decoded);
-    dispatch::AddErrorStats(weights + i, decoded, n, stats);
-  }
-}
-
 class Filler {
  public:
   Filler(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan, const FillOptions& options,
@@ -56,8 +47,9 @@ class Filler {
         options_(options),
         model_(model),
         weights_(weights),
-        tasks_(CutJobs(lowered, plan)),
-        stats_(options.statistics ? tasks_.size() : 0) {}
+        tasks_(CutJobs(lowered, plan)) {
+    if (options.statistics) stats_ = std::make_unique<LayerStats>(tasks_, lowered_, plan_);
+  }
 
   Status Run(const ConvertHooks& hooks) {
     QP_RETURN_IF_ERROR(WriteFixedParts());
@@ -67,7 +59,9 @@ class Filler {
     dispatch::TaskList list;
     list.count = tasks_.size();
     list.scratch_bytes = [this](size_t i) { return Sizes(tasks_[i]).total(); };
-    list.run = [this](size_t i, std::span<std::byte> scratch) { return RunTask(i, scratch); };
+    list.run = [this](size_t i, std::span<std::byte> scratch) {
+      return stats_ == nullptr ? RunTask(i, scratch, nullptr) : MeasureTask(i, scratch);
+    };
     dispatch::RunHooks run_hooks;
     run_hooks.cancellation = hooks.cancellation;
     if (hooks.on_progress) {
@@ -76,16 +70,7 @@ class Filler {
     return dispatch::RunTasks(list, options_.budget, run_hooks);
   }
 
-  // Task results added up in task order, so that the sums do not depend on timing.
-  std::vector<ErrorStats> Statistics() const {
-    std::vector<ErrorStats> sums(plan_.weights.size());
-    for (size_t i = 0; i < stats_.size(); ++i) {
-      const auto& work = lowered_.jobs[tasks_[i].job].work;
-      if (const auto* quantize = std::get_if<QuantizeJob>(&work)) sums[quantize->plan_index].Merge(stats_[i]);
-      if (const auto* half = std::get_if<HalfJob>(&work)) sums[half->plan_index].Merge(stats_[i]);
-    }
-    return sums;
-  }
+  std::vector<LayerReport> Reports() const { return stats_ == nullptr ? std::vector<LayerReport>() : stats_->Reports(); }
 
  private:
   const BulkVector& VectorOf(const Job& job) const { return lowered_.vectors[job.vector]; }
@@ -127,17 +112,27 @@ class Filler {
     return header;
   }
 
-  Status RunTask(size_t index, std::span<std::byte> scratch) {
+  Status MeasureTask(size_t index, std::span<std::byte> scratch) {
+    const auto start = std::chrono::steady_clock::now();
+    Measure measure;
+    measure.histograms = stats_->Start(index);
+    if (measure.histograms == nullptr) return RunTask(index, scratch, nullptr);
+    QP_RETURN_IF_ERROR(RunTask(index, scratch, &measure));
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    stats_->Finish(index, measure.errors, *measure.histograms, seconds.count(), measure.finite);
+    return {};
+  }
+
+  Status RunTask(size_t index, std::span<std::byte> scratch, Measure* measure) const {
     const FillTask& task = tasks_[index];
     const Job& job = lowered_.jobs[task.job];
-    ErrorStats* const stats = stats_.empty() ? nullptr : &stats_[index];
     if (const auto* copy = std::get_if<CopyJob>(&job.work)) {
       return Write(VectorOf(job), task.begin, {copy->bytes.data + task.begin, task.count});
     }
-    if (const auto* floats = std::get_if<FloatJob>(&job.work)) return RunFloats(task, job, *floats, scratch);
-    if (const auto* half = std::get_if<HalfJob>(&job.work)) return RunHalf(task, job, *half, scratch, stats);
+    if (const auto* floats = std::get_if<FloatJob>(&job.work)) return RunFloats(task, job, *floats, scratch, measure);
+    if (const auto* half = std::get_if<HalfJob>(&job.work)) return RunHalf(task, job, *half, scratch, measure);
     if (const auto* ints = std::get_if<IntJob>(&job.work)) return RunInts(task, job, *ints, scratch);
-    return RunQuantize(task, job, std::get<QuantizeJob>(job.work), scratch, stats);
+    return RunQuantize(task, job, std::get<QuantizeJob>(job.work), scratch, measure);
   }
 
   WeightPolicy PolicyFor(bool is_weight) const {
@@ -145,16 +140,18 @@ class Filler {
     return {false, dispatch::NonFinitePolicy::kError};
   }
 
-  Status RunFloats(const FillTask& task, const Job& job, const FloatJob& work, std::span<std::byte> scratch) const {
+  Status RunFloats(const FillTask& task, const Job& job, const FloatJob& work, std::span<std::byte> scratch,
+                   Measure* measure) const {
     ScratchParts parts(scratch);
     QP_ASSIGN_OR_RETURN(const float* values,
                         ReadWeights(*work.source, task.begin, task.count, PolicyFor(work.is_weight), work.is_weight,
                                     parts.Take<float>(Sizes(task).floats), job.layer));
+    if (measure != nullptr) AddFloats(values, task.count, measure);
     return Write(VectorOf(job), task.begin * sizeof(float), AsBytes(values, task.count));
   }
 
   Status RunHalf(const FillTask& task, const Job& job, const HalfJob& work, std::span<std::byte> scratch,
-                 ErrorStats* stats) const {
+                 Measure* measure) const {
     const ScratchSizes sizes = Sizes(task);
     ScratchParts parts(scratch);
     const auto floats = parts.Take<float>(sizes.floats);
@@ -167,9 +164,9 @@ class Filler {
       for (size_t i = 0; i < task.count; ++i) {
         if (std::isinf(values[i])) halves[i] = kernels::HalfFromFloat(values[i], kernels::HalfOverflow::kInfinity);
       }
-      stats = nullptr;
+      if (measure != nullptr) measure->finite = false;
     }
-    if (stats != nullptr) AddErrors(values, halves.data(), task.count, stats);
+    if (measure != nullptr && measure->finite) AddHalves(values, halves.data(), task.count, measure);
     return Write(VectorOf(job), task.begin * sizeof(uint16_t), AsBytes(halves.data(), task.count));
   }
 
@@ -191,7 +188,7 @@ class Filler {
   }
 
   Status RunQuantize(const FillTask& task, const Job& job, const QuantizeJob& work, std::span<std::byte> scratch,
-                     ErrorStats* stats) const {
+                     Measure* measure) const {
     const WeightPlan& plan = plan_.weights[work.plan_index];
     const uint64_t begin = task.begin * plan.group_size, count = task.count * plan.group_size;
     const ScratchSizes sizes = Sizes(task);
@@ -202,13 +199,20 @@ class Filler {
     const auto quantizer = parts.Take<std::byte>(sizes.quantizer);
     if (plan.source_codes) {
       QP_RETURN_IF_ERROR(PackSourceCodes(work.source, plan, task.begin, task.count, floats, quantizer, packed, alpha));
+      if (measure != nullptr) {
+        const auto* const indexes = reinterpret_cast<const uint8_t*>(quantizer.data());
+        AddSourceCodes(plan, {indexes, floats.size()}, alpha, measure);
+      }
       return WriteCodes(task, job, work, packed, alpha);
     }
     QP_ASSIGN_OR_RETURN(const float* values,
                         ReadWeights(*work.source, begin, count, options_.policy, false, floats, job.layer));
     dispatch::RunOutput out;
     out.packed = packed.data();
-    out.stats = stats;
+    if (measure != nullptr) {
+      out.stats = &measure->errors;
+      out.histograms = measure->histograms.get();
+    }
     if (plan.coding.half_scales) {
       out.alpha_half = reinterpret_cast<uint16_t*>(alpha.data());
     } else {
@@ -239,17 +243,17 @@ class Filler {
   const OutputFile& model_;
   const OutputFile* weights_;
   std::vector<FillTask> tasks_;
-  std::vector<ErrorStats> stats_;  // per task
+  std::unique_ptr<LayerStats> stats_;  // null: not asked for
 };
 
 }  // namespace
 
-StatusOr<std::vector<dispatch::ErrorStats>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
-                                                 const FillOptions& options, const ConvertHooks& hooks,
-                                                 const OutputFile& model, const OutputFile* weights) {
+StatusOr<std::vector<LayerReport>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+                                        const FillOptions& options, const ConvertHooks& hooks, const OutputFile& model,
+                                        const OutputFile* weights) {
   Filler filler(layout, lowered, plan, options, model, weights);
   QP_RETURN_IF_ERROR(filler.Run(hooks));
-  return filler.Statistics();
+  return filler.Reports();
 }
 
 }  // namespace quantpress::graph

@@ -7,21 +7,22 @@
 #include "graph/export/layout.h"
 #include "graph/export/output_file.h"
 #include "graph/export/weight_reader.h"
+#include "graph/layer_report.h"
 
 namespace quantpress::graph {
 
 struct FillOptions {
   WeightPolicy policy;
-  bool statistics = true;
+  bool statistics = false;
   dispatch::Budget budget;
 };
 
 // Writes metadata, length words and all data. Jobs are cut into pieces of about 256k elements; the cut depends on the
-// model and the plan only. Returns the errors of each plan entry that has statistics (count 0: none). Errors: those of reading
-// weights and of writing, cancellation.
-StatusOr<std::vector<dispatch::ErrorStats>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
-                                                 const FillOptions& options, const ConvertHooks& hooks,
-                                                 const OutputFile& model, const OutputFile* weights);
+// model and the plan only. Returns what was measured, in plan order. Errors: those of reading weights and of writing,
+// cancellation.
+StatusOr<std::vector<LayerReport>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+                                        const FillOptions& options, const ConvertHooks& hooks, const OutputFile& model,
+                                        const OutputFile* weights);
 
 }  // namespace quantpress::graph
 

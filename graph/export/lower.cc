@@ -154,7 +154,8 @@ class Lowering {
     if (view.form != WeightForm::kFloat || plan.storage != Storage::kFloat32) conv.sparseParameter.reset();
     switch (plan.storage) {
       case Storage::kFloat32:
-        AddJob(AddVector(*op, BulkField::kWeight, 0, source->count()), FloatJob{source, true});
+        AddJob(AddVector(*op, BulkField::kWeight, 0, source->count()),
+               FloatJob{source, true, plan_index});
         break;
       case Storage::kHalf:
         conv.quanParameter = std::make_unique<mnn::IDSTQuanT>();

@@ -4,6 +4,7 @@
 #define QUANTPRESS_GRAPH_EXPORT_LOWER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,6 +34,7 @@ struct CopyJob {
 struct FloatJob {  // elements as float32
   TensorSourcePtr source;
   bool is_weight = false;  // subject to the policies for NaN, infinities and denormals
+  std::optional<size_t> plan_index = {};  // of a convolution's weights
 };
 struct HalfJob {  // elements as halves, rounded to nearest even
   TensorSourcePtr source;

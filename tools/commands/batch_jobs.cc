@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "graph/batch/content_hash.h"
+#include "graph/report/report.h"
 #include "tools/commands/convert_request.h"
 
 namespace quantpress::tools {
@@ -52,6 +53,7 @@ std::string Canonical(const std::string& path) {
 // Whether a row may have it: what a conversion is asked for, not where it comes from and how it runs.
 bool BelongsToRow(const Option& option) {
   const std::string_view name = option.name;
+  if (name == "report") return true;
   if (option.group == Group::kRun || option.group == Group::kMessages) return false;
   return name != "modelFile" && name != "MNNModel" && name != "info" && name != "OP" && name != "dry-run";
 }
@@ -144,6 +146,8 @@ class Builder {
       if (hash.ok()) plan_hash = *hash;
       model->status = hash.ok() ? LoadPlan(&request) : hash.status();
     }
+    model->job.reports = line.All("report");
+    for (const std::string& report : model->job.reports) QP_RETURN_IF_ERROR(graph::ReportFormatOf(report).status());
     request.options.output.biz_code = BizCodeFor(request.options);
     model->job.settings = SettingsOf(line, request.options.output.biz_code);
     if (!plan_hash.empty()) model->job.settings += "\nplan content=" + plan_hash;
@@ -167,6 +171,13 @@ class Builder {
       if (!first) {
         return InvalidInput("{} and {} would both make the compression parameter file '{}'; make it first, or give different ones",
                             maker->second->row.where, model.row.where, recipe);
+      }
+    }
+    for (const BatchModel& model : models) {
+      for (const std::string& report : model.job.reports) {
+        const auto [writer, first] = outputs.emplace(Canonical(report), &model);
+        if (first) continue;
+        return InvalidInput("{} and {} would both write '{}'; give the report another name", writer->second->row.where, model.row.where, report);
       }
     }
     for (const BatchModel& model : models) {

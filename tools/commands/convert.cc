@@ -1,6 +1,8 @@
 // `quantpress convert`: one model in, one model out.
 #include <chrono>
 
+#include "dispatch/target.h"
+#include "graph/report/report.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/convert_request.h"
 #include "tools/commands/summary.h"
@@ -11,7 +13,7 @@
 namespace quantpress::tools {
 namespace {
 
-int Convert(const Context& context, const graph::ConvertOptions& options) {
+int Convert(const Context& context, graph::ConvertOptions options) {
   const Messages& messages = context.messages;
   const auto start = std::chrono::steady_clock::now();
   ProgressLine progress(messages.is_terminal() && messages.verbosity() != Verbosity::kQuiet &&
@@ -19,6 +21,9 @@ int Convert(const Context& context, const graph::ConvertOptions& options) {
   graph::ConvertHooks hooks;
   hooks.cancellation = &CancelOnSignals();
   hooks.on_progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };
+  const std::vector<std::string> reports = context.line.All("report");
+  if (const Status status = graph::CheckReportPaths(reports, options); !status.ok()) return Fail(context, status);
+  options.statistics = messages.verbose() || !reports.empty();
   const StatusOr<graph::ConvertResult> result = graph::Convert(options, hooks);
   progress.Clear();
   if (!result.ok()) {
@@ -30,6 +35,12 @@ int Convert(const Context& context, const graph::ConvertOptions& options) {
   if (messages.verbose()) messages.Plain(LayerTable(*result));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   messages.Plain(SummaryText(options, *result, seconds.count()));
+  if (!reports.empty()) {
+    const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
+    const graph::ReportContext facts = {seconds.count(), threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))};
+    const Status status = graph::WriteReports(graph::MakeReport(options, *result, facts), reports);
+    if (!status.ok()) return Fail(context, Annotate(status, "the model was written, but not its report"));
+  }
   if (context.as_mnnconvert) {
     // Scripts around the stock tool look for this line. The model is in place whether or not it can be printed.
     const Status status = WriteStandardOutput("Converted Success!\n");
@@ -60,6 +71,9 @@ int RunConvert(const Context& context) {
   for (const std::string& note : request->notes) context.messages.Note(note);
   if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
   request->options.output.biz_code = BizCodeFor(request->options);
+  if (line.Flag("dry-run") && line.Given("report")) {
+    return FailUsage(context, InvalidInput("--report needs a conversion, which --dry-run does not do; leave out one of them"));
+  }
   if (line.Flag("dry-run")) return PrintPlan(context, request->options);
   return Convert(context, request->options);
 }

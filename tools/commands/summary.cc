@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dispatch/target.h"
+#include "graph/report/report.h"
 #include "tools/commands/commands.h"
 #include "tools/terminal/progress.h"
 
@@ -21,27 +22,6 @@ constexpr size_t kMostCodings = 5;
 
 std::string FullName(const WeightPlan& plan) {
   return plan.subgraph.empty() ? plan.layer : fmt::format("{}/{}", plan.subgraph, plan.layer);
-}
-
-// "4 bit HQQ, block 64, half scales"
-std::string Coding(const WeightPlan& plan) {
-  switch (plan.storage) {
-    case Storage::kFloat32:
-      return "float";
-    case Storage::kHalf:
-      return "half float";
-    case Storage::kAsIs:
-      return "as in the source";
-    case Storage::kQuantized:
-      break;
-  }
-  const std::string_view method = plan.coding.method == dispatch::QuantMethod::kHqq          ? "HQQ"
-                                  : plan.coding.method == dispatch::QuantMethod::kAsymmetric ? "asymmetric"
-                                                                                             : "symmetric";
-  std::string text = fmt::format("{} bit {}", plan.coding.bits, method);
-  if (plan.block > 0) text += fmt::format(", block {}", plan.block);
-  if (plan.coding.half_scales) text += ", half scales";
-  return text;
 }
 
 // Numbers of equal strings, in the order in which they first appear.
@@ -76,6 +56,7 @@ std::string Decibels(double sqnr) { return std::isfinite(sqnr) ? fmt::format("SQ
 const graph::LayerReport* WorstLayer(const graph::ConvertResult& result) {
   const graph::LayerReport* worst = nullptr;
   for (const graph::LayerReport& layer : result.layers) {
+    if (result.plan.weights[layer.plan_index].storage == Storage::kFloat32) continue;
     if (!worst || layer.sqnr_db < worst->sqnr_db) worst = &layer;
   }
   return worst;
@@ -127,7 +108,7 @@ std::string PlanTable(const dispatch::Plan& plan) {
     const dispatch::WeightGeometry& geometry = weight.geometry;
     rows.push_back({FullName(weight), geometry.op_type,
                     geometry.rows == 0 ? "?" : fmt::format("{} x {} x {}", geometry.rows, geometry.input_channels, geometry.kernel_size),
-                    Coding(weight), fmt::format("{} -> {}", weight.bytes_before, weight.bytes_after), weight.reason});
+                    graph::MethodName(weight), fmt::format("{} -> {}", weight.bytes_before, weight.bytes_after), weight.reason});
     before += weight.bytes_before;
     after += weight.bytes_after;
   }
@@ -151,9 +132,11 @@ std::string LayerTable(const graph::ConvertResult& result) {
   auto report = result.layers.begin();
   for (size_t i = 0; i < result.plan.weights.size(); ++i) {
     const WeightPlan& plan = result.plan.weights[i];
-    out += fmt::format("{}: {}, {} -> {} bytes", FullName(plan), Coding(plan), plan.bytes_before, plan.bytes_after);
+    out += fmt::format("{}: {}, {} -> {} bytes", FullName(plan), graph::MethodName(plan), plan.bytes_before, plan.bytes_after);
     if (report != result.layers.end() && report->plan_index == i) {
-      out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
+      if (plan.storage != Storage::kFloat32) {
+        out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
+      }
       ++report;
     }
     out += fmt::format(" ({})\n", plan.reason);
@@ -166,7 +149,7 @@ std::string SummaryText(const graph::ConvertOptions& options, const graph::Conve
   Tally codings;
   uint64_t before = 0, after = 0;
   for (const WeightPlan& plan : result.plan.weights) {
-    codings.Add(Coding(plan));
+    codings.Add(graph::MethodName(plan));
     before += plan.bytes_before;
     after += plan.bytes_after;
   }

@@ -1,0 +1,154 @@
+#include "graph/export/layer_stats.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace quantpress::graph {
+namespace {
+
+constexpr size_t kBins = 64;
+// Enough for 64 bins to look smooth, and few enough to cost next to nothing.
+constexpr uint64_t kMaxSamples = 65536;
+
+// What is measured of a job: the plan entry, or nothing.
+std::optional<size_t> PlanIndexOf(const Job& job) {
+  if (const auto* quantize = std::get_if<QuantizeJob>(&job.work)) return quantize->plan_index;
+  if (const auto* half = std::get_if<HalfJob>(&job.work)) return half->plan_index;
+  if (const auto* floats = std::get_if<FloatJob>(&job.work)) return floats->plan_index;
+  return std::nullopt;
+}
+
+// Odd, so that it meets all columns of the usual matrices.
+size_t StrideFor(uint64_t elements) {
+  return static_cast<size_t>((elements + kMaxSamples - 1) / kMaxSamples) | size_t{1};
+}
+
+// Spreads the counts of `bins` over equal bins between low and high, evenly within each of the old ones.
+std::vector<uint64_t> EqualBins(const std::array<uint32_t, kernels::kValueBins>& bins, double low, double high) {
+  const double width = (high - low) / static_cast<double>(kBins);
+  if (!(width > 0)) return {std::accumulate(bins.begin(), bins.end(), uint64_t{0})};
+  std::vector<double> shares(kBins, 0.0);
+  for (size_t bin = 0; bin < bins.size(); ++bin) {
+    if (bins[bin] == 0) continue;
+    const kernels::ValueRange range = kernels::RangeOfBin(bin);
+    const double begin = std::clamp(range.low, low, high), end = std::clamp(range.high, low, high);
+    const auto index = [&](double value) {
+      return std::min(kBins - 1, static_cast<size_t>(std::max(0.0, (value - low) / width)));
+    };
+    const size_t first = index(begin), last = index(end);
+    for (size_t i = first; i <= last; ++i) {
+      const double from = std::max(begin, low + width * static_cast<double>(i));
+      const double to = i == last ? end : std::min(end, low + width * static_cast<double>(i + 1));
+      const double share = first == last ? 1.0 : std::max(0.0, to - from) / (end - begin);
+      shares[i] += share * static_cast<double>(bins[bin]);
+    }
+  }
+  // Rounding the running sum keeps the total.
+  std::vector<uint64_t> counts(kBins);
+  double sum = 0;
+  uint64_t before = 0;
+  for (size_t i = 0; i < kBins; ++i) {
+    sum += shares[i];
+    const auto now = static_cast<uint64_t>(std::llround(sum));
+    counts[i] = now - before;
+    before = now;
+  }
+  return counts;
+}
+
+void SetErrors(const dispatch::ErrorStats& stats, LayerReport* report) {
+  const auto count = static_cast<double>(stats.count);
+  report->count = stats.count;
+  report->sum_squared_error = stats.sum_squared_error;
+  report->sum_squared_weight = stats.sum_squared_weight;
+  report->rmse = std::sqrt(stats.sum_squared_error / count);
+  report->sqnr_db = stats.sum_squared_error > 0 ? 10 * std::log10(stats.sum_squared_weight / stats.sum_squared_error)
+                                                : std::numeric_limits<double>::infinity();
+  report->max_error = stats.max_absolute_error;
+  const double norm = std::sqrt(stats.sum_squared_weight) * std::sqrt(std::max(0.0, stats.SumSquaredDecoded()));
+  report->cosine = norm > 0 ? std::clamp(stats.Dot() / norm, -1.0, 1.0) : stats.sum_squared_error > 0 ? 0 : 1;
+  report->weight_min = stats.smallest;
+  report->weight_max = stats.largest;
+}
+
+}  // namespace
+
+LayerStats::LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowered, const dispatch::Plan& plan)
+    : layer_of_task_(tasks.size()), errors_(tasks.size()) {
+  std::vector<Layer*> by_plan(plan.weights.size());
+  for (size_t task = 0; task < tasks.size(); ++task) {
+    const std::optional<size_t> index = PlanIndexOf(lowered.jobs[tasks[task].job]);
+    if (!index || plan.weights[*index].geometry.elements() == 0) continue;
+    Layer*& layer = by_plan[*index];
+    if (layer == nullptr) {
+      const dispatch::WeightPlan& weight = plan.weights[*index];
+      layers_.push_back(std::make_unique<Layer>());
+      layer = layers_.back().get();
+      layer->plan_index = *index;
+      layer->elements = weight.geometry.elements();
+      layer->bits = weight.storage == dispatch::Storage::kQuantized ? weight.coding.bits : 0;
+      layer->decoded = weight.storage != dispatch::Storage::kFloat32;
+    }
+    layer_of_task_[task] = layer;
+    ++layer->open;
+  }
+  std::sort(layers_.begin(), layers_.end(), [](const auto& a, const auto& b) { return a->plan_index < b->plan_index; });
+}
+
+std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) const {
+  const Layer* layer = layer_of_task_[task];
+  if (layer == nullptr) return nullptr;
+  auto histograms = std::make_unique<kernels::Histograms>();
+  histograms->stride = StrideFor(layer->elements);
+  return histograms;
+}
+
+void LayerStats::Finish(size_t task, const dispatch::ErrorStats& errors, const kernels::Histograms& histograms,
+                        double seconds, bool finite) {
+  Layer& layer = *layer_of_task_[task];
+  errors_[task] = errors;
+  const std::lock_guard lock(layer.mutex);
+  layer.finite &= finite;
+  layer.seconds += seconds;
+  if (errors.count > 0) {
+    layer.smallest = layer.has_range ? std::min(layer.smallest, errors.smallest) : errors.smallest;
+    layer.largest = layer.has_range ? std::max(layer.largest, errors.largest) : errors.largest;
+    layer.has_range = true;
+  }
+  if (layer.counts == nullptr) {
+    layer.counts = std::make_unique<kernels::Histograms>(histograms);
+  } else {
+    layer.counts->Merge(histograms);
+  }
+  if (--layer.open == 0) Close(&layer);
+}
+
+void LayerStats::Close(Layer* layer) const {
+  const kernels::Histograms& counts = *layer->counts;
+  LayerReport& report = layer->report;
+  report.samples = std::accumulate(counts.weights.begin(), counts.weights.end(), uint64_t{0});
+  report.weight_counts = EqualBins(counts.weights, layer->smallest, layer->largest);
+  if (layer->decoded) report.decoded_counts = EqualBins(counts.decoded, layer->smallest, layer->largest);
+  if (layer->bits > 0) report.code_counts.assign(counts.codes.begin(), counts.codes.begin() + (1 << layer->bits));
+  layer->counts.reset();
+}
+
+std::vector<LayerReport> LayerStats::Reports() const {
+  std::vector<LayerReport> reports;
+  std::vector<dispatch::ErrorStats> sums(layers_.empty() ? 0 : layers_.back()->plan_index + 1);
+  for (size_t task = 0; task < errors_.size(); ++task) {
+    if (layer_of_task_[task] != nullptr) sums[layer_of_task_[task]->plan_index].Merge(errors_[task]);
+  }
+  for (const auto& layer : layers_) {
+    if (!layer->finite || layer->open > 0 || sums[layer->plan_index].count == 0) continue;
+    reports.push_back(layer->report);
+    reports.back().plan_index = layer->plan_index;
+    reports.back().seconds = layer->seconds;
+    SetErrors(sums[layer->plan_index], &reports.back());
+  }
+  return reports;
+}
+
+}  // namespace quantpress::graph

@@ -1,0 +1,57 @@
+// Collects the statistics of fill tasks, layer by layer.
+#ifndef QUANTPRESS_GRAPH_EXPORT_LAYER_STATS_H_
+#define QUANTPRESS_GRAPH_EXPORT_LAYER_STATS_H_
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "dispatch/quantize_run.h"
+#include "graph/export/fill_tasks.h"
+#include "graph/layer_report.h"
+
+namespace quantpress::graph {
+
+// Thread-safe. The results do not depend on the order in which tasks end: float sums are added up in task order at the end,
+// and the rest are counts.
+class LayerStats {
+ public:
+  LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowered, const dispatch::Plan& plan);
+
+  // Histograms for one task to count in; null where nothing is measured for its layer.
+  std::unique_ptr<kernels::Histograms> Start(size_t task) const;
+
+  // `finite` false: the task's numbers hold infinities, so its layer gets no errors.
+  void Finish(size_t task, const dispatch::ErrorStats& errors, const kernels::Histograms& histograms, double seconds,
+              bool finite);
+
+  // In plan order; layers that were copied as they are have none.
+  std::vector<LayerReport> Reports() const;
+
+ private:
+  struct Layer {
+    std::mutex mutex;
+    size_t plan_index = 0;
+    uint64_t elements = 0;
+    int bits = 0;           // codes of this width are counted; 0: none
+    bool decoded = false;   // decoded values differ from the weights
+    size_t open = 0;        // tasks that have not finished
+    bool finite = true;
+    double seconds = 0;
+    double smallest = 0, largest = 0;
+    bool has_range = false;
+    std::unique_ptr<kernels::Histograms> counts;  // while tasks are open
+    LayerReport report;                           // counts when none is open
+  };
+
+  void Close(Layer* layer) const;
+
+  std::vector<std::unique_ptr<Layer>> layers_;   // in plan order
+  std::vector<Layer*> layer_of_task_;            // null: none
+  std::vector<dispatch::ErrorStats> errors_;     // by task
+};
+
+}  // namespace quantpress::graph
+
+#endif  // QUANTPRESS_GRAPH_EXPORT_LAYER_STATS_H_

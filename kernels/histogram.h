@@ -1,0 +1,40 @@
+// How often values and codes occur: for reports.
+#ifndef QUANTPRESS_KERNELS_HISTOGRAM_H_
+#define QUANTPRESS_KERNELS_HISTOGRAM_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace quantpress::kernels {
+
+// A value's bin is the upper 13 bits of its float32 form: sign, exponent, and four bits of the fraction. The range of the
+// values need not be known, and two counts add up whatever was counted where.
+inline constexpr int kValueBinBits = 13;
+inline constexpr size_t kValueBins = size_t{1} << kValueBinBits;
+
+struct ValueRange {
+  double low = 0;   // smallest value of the bin; of a bin of negative numbers its end that is further from 0
+  double high = 0;
+};
+
+// Precondition: a bin of finite numbers.
+ValueRange RangeOfBin(size_t bin);
+
+// Every `stride`-th of `count` values, from the first one on, is counted.
+void CountValues(const float* values, size_t count, size_t stride, uint32_t* bins);
+void CountCodes(const uint8_t* indexes, size_t count, size_t stride, uint64_t* counts);
+
+// What is counted of one layer.
+struct Histograms {
+  size_t stride = 1;  // every stride-th weight counts; from each start of a piece anew
+  std::array<uint64_t, 256> codes{};           // by index: code - lowest code
+  std::array<uint32_t, kValueBins> weights{};  // before
+  std::array<uint32_t, kValueBins> decoded{};  // what a runtime makes of the codes
+
+  void Merge(const Histograms& other);
+};
+
+}  // namespace quantpress::kernels
+
+#endif  // QUANTPRESS_KERNELS_HISTOGRAM_H_
