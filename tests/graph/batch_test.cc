@@ -187,6 +187,18 @@ TEST_F(Batches, ResumeKnowsWeightFilesAndMadeRecipes) {
   EXPECT_EQ(States(Run(true)), "=");
 }
 
+TEST_F(Batches, ReportsAreWrittenAndMissedByResume) {
+  for (BatchJob& job : jobs_) job.reports = {job.options.output.output_path + ".json", folder_ / ("pages/" + job.settings.substr(5) + ".html")};
+  for (const JobResult& result : Run(false)) EXPECT_EQ(result.state, JobState::kConverted) << result.status;
+  EXPECT_NE(testing::ReadFile(folder_ / "out/3.mnn.json").find("\"sqnr_db\""), std::string::npos);
+  for (const JobResult& result : Run(true)) EXPECT_EQ(result.state, JobState::kComplete);
+  std::filesystem::remove(folder_ / "pages/2.html");
+  const std::vector<JobResult> results = Run(true);
+  for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].state, i == 2 ? JobState::kConverted : JobState::kComplete);
+  jobs_[1].reports = {jobs_[1].options.import.model_path + ".txt"};
+  EXPECT_EQ(Run(true)[1].state, JobState::kFailed);
+}
+
 TEST_F(Batches, LedgersSurviveDamage) {
   EXPECT_EQ(States(Run(false)), "CCCCCC");
   const std::string whole = testing::ReadFile(folder_ / "ledger");
