@@ -98,7 +98,9 @@ StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options) {
   return std::move(planned.conversion);
 }
 
-StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHooks& hooks) {
+namespace {
+
+StatusOr<ConvertResult> Run(const ConvertOptions& options, const ConvertHooks& hooks, std::vector<MeasuredLayer>* measured) {
   QP_RETURN_IF_ERROR(CheckRecipePath(options));
   QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
   const ConvertOptions& known = planned.conversion.options;
@@ -111,12 +113,22 @@ StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHook
   }
   result.source_bytes = FileSize(known.import.model_path);
   for (const std::string& path : planned.model.external_files) result.source_bytes += FileSize(path);
-  QP_RETURN_IF_ERROR(ExportModel(std::move(planned.model), result.plan, known, hooks, &result));
+  QP_RETURN_IF_ERROR(ExportModel(std::move(planned.model), result.plan, known, hooks, &result, measured));
   if (!new_recipe.empty()) {
     QP_RETURN_IF_ERROR(Annotate(CreateFile(known.quantize.recipe_path, new_recipe), "the model was written, the recipe was not"));
     result.notes.push_back(fmt::format("recipe '{}' created: what was chosen for each layer", known.quantize.recipe_path));
   }
   return result;
+}
+
+}  // namespace
+
+StatusOr<ConvertResult> Convert(const ConvertOptions& options, const ConvertHooks& hooks) { return Run(options, hooks, nullptr); }
+
+StatusOr<ConvertResult> ConvertAndMeasure(const ConvertOptions& options, const ConvertHooks& hooks, std::vector<MeasuredLayer>* layers) {
+  ConvertOptions measuring = options;
+  measuring.statistics = true;
+  return Run(measuring, hooks, layers);
 }
 
 }  // namespace quantpress::graph

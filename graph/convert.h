@@ -12,7 +12,6 @@
 #include "dispatch/scheduler.h"
 #include "dispatch/status.h"
 #include "graph/ir/model.h"
-#include "graph/layer_report.h"
 #include "graph/rules/rule.h"
 
 namespace quantpress::graph {
@@ -63,12 +62,21 @@ struct ConvertOptions {
   QuantizeOptions quantize;
   ExportOptions output;
   dispatch::Budget budget;
-  bool statistics = false;            // errors and histograms of each layer that is written from floats
+  bool statistics = true;             // error of each quantized layer
+};
+
+// Errors of one quantized layer against its float weights.
+struct LayerReport {
+  size_t plan_index = 0;              // into Plan::weights
+  double rmse = 0;
+  double sqnr_db = 0;
+  double max_error = 0;
+  double cosine = 1;
 };
 
 struct ConvertResult {
   dispatch::Plan plan;
-  std::vector<LayerReport> layers;    // in plan order, without those that are copied; empty without statistics
+  std::vector<LayerReport> layers;    // quantized and half layers, in plan order; empty without statistics
   std::vector<std::string> notes;     // one line each: what the user should know
   uint64_t source_bytes = 0;          // model and external weight files
   uint64_t output_bytes = 0;          // model and external weight file

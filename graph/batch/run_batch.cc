@@ -175,17 +175,18 @@ class Batch {
     QP_RETURN_IF_ERROR(MakeFolderOf(options.output.output_path));
     for (const std::string& report : job.reports) QP_RETURN_IF_ERROR(MakeFolderOf(report));
     QP_RETURN_IF_ERROR(CheckReportPaths(job.reports, options));
-    options.statistics = options.statistics || !job.reports.empty();
+    options.statistics = false;  // only a report shows them
     const auto start = std::chrono::steady_clock::now();
     ConvertHooks hooks;
     hooks.cancellation = hooks_.cancellation;
     hooks.on_progress = [&](uint64_t done, uint64_t total) {
       if (total > 0) SetProgress(index, static_cast<uint64_t>(static_cast<double>(job.size) * static_cast<double>(done) / static_cast<double>(total)));
     };
-    QP_ASSIGN_OR_RETURN(ConvertResult converted, Convert(options, hooks));
+    std::vector<MeasuredLayer> measured;
+    QP_ASSIGN_OR_RETURN(ConvertResult converted, job.reports.empty() ? Convert(options, hooks) : ConvertAndMeasure(options, hooks, &measured));
     if (!job.reports.empty()) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const Report report = MakeReport(options, converted, {seconds, budget.threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))});
+      const Report report = MakeReport(options, converted, measured, {seconds, budget.threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))});
       QP_RETURN_IF_ERROR(Annotate(WriteReports(report, job.reports), "the model was written, but not its report"));
     }
     result->state = JobState::kConverted;

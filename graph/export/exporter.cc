@@ -56,7 +56,7 @@ void ApplyOptions(const ExportOptions& options, Model* model) {
 }  // namespace
 
 Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions& options, const ConvertHooks& hooks,
-                   ConvertResult* result) {
+                   ConvertResult* result, std::vector<MeasuredLayer>* measured) {
   QP_ASSIGN_OR_RETURN(const Paths paths, OutputPaths(options, model));
   ApplyOptions(options.output, &model);
   QP_ASSIGN_OR_RETURN(Lowered lowered, LowerModel(&model, plan));
@@ -74,7 +74,7 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
   fill.policy = {options.import.align_denormals, options.quantize.nonfinite};
   fill.statistics = options.statistics;
   fill.budget = options.budget;
-  QP_ASSIGN_OR_RETURN(std::vector<LayerReport> layers,
+  QP_ASSIGN_OR_RETURN(std::vector<MeasuredLayer> layers,
                       Fill(layout, lowered, plan, fill, hooks, *file, weights.get()));
   QP_RETURN_IF_ERROR(Verify(file->temporary_path()));
   QP_RETURN_IF_ERROR(SyncForCommit(*file, weights.get()));
@@ -83,7 +83,10 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
 
   result->output_bytes = layout.model_bytes + layout.external_bytes;
   result->external = weights != nullptr;
-  result->layers = std::move(layers);
+  for (const MeasuredLayer& layer : layers) {
+    if (plan.weights[layer.plan_index].storage != dispatch::Storage::kFloat32) result->layers.push_back(layer);
+  }
+  if (measured != nullptr) *measured = std::move(layers);
   return {};
 }
 

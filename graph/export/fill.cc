@@ -70,7 +70,7 @@ class Filler {
     return dispatch::RunTasks(list, options_.budget, run_hooks);
   }
 
-  std::vector<LayerReport> Reports() const { return stats_ == nullptr ? std::vector<LayerReport>() : stats_->Reports(); }
+  std::vector<MeasuredLayer> Reports() const { return stats_ == nullptr ? std::vector<MeasuredLayer>() : stats_->Reports(); }
 
  private:
   const BulkVector& VectorOf(const Job& job) const { return lowered_.vectors[job.vector]; }
@@ -248,7 +248,7 @@ class Filler {
 
 }  // namespace
 
-StatusOr<std::vector<LayerReport>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+StatusOr<std::vector<MeasuredLayer>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
                                         const FillOptions& options, const ConvertHooks& hooks, const OutputFile& model,
                                         const OutputFile* weights) {
   Filler filler(layout, lowered, plan, options, model, weights);

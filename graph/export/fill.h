@@ -7,7 +7,7 @@
 #include "graph/export/layout.h"
 #include "graph/export/output_file.h"
 #include "graph/export/weight_reader.h"
-#include "graph/layer_report.h"
+#include "graph/measured_layer.h"
 
 namespace quantpress::graph {
 
@@ -20,7 +20,7 @@ struct FillOptions {
 // Writes metadata, length words and all data. Jobs are cut into pieces of about 256k elements; the cut depends on the
 // model and the plan only. Returns what was measured, in plan order. Errors: those of reading weights and of writing,
 // cancellation.
-StatusOr<std::vector<LayerReport>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
+StatusOr<std::vector<MeasuredLayer>> Fill(const Layout& layout, const Lowered& lowered, const dispatch::Plan& plan,
                                         const FillOptions& options, const ConvertHooks& hooks, const OutputFile& model,
                                         const OutputFile* weights);
 

@@ -58,7 +58,7 @@ std::vector<uint64_t> EqualBins(const std::array<uint32_t, kernels::kValueBins>&
   return counts;
 }
 
-void SetErrors(const dispatch::ErrorStats& stats, LayerReport* report) {
+void SetErrors(const dispatch::ErrorStats& stats, MeasuredLayer* report) {
   const auto count = static_cast<double>(stats.count);
   report->count = stats.count;
   report->sum_squared_error = stats.sum_squared_error;
@@ -127,7 +127,7 @@ void LayerStats::Finish(size_t task, const dispatch::ErrorStats& errors, const k
 
 void LayerStats::Close(Layer* layer) const {
   const kernels::Histograms& counts = *layer->counts;
-  LayerReport& report = layer->report;
+  MeasuredLayer& report = layer->report;
   report.samples = std::accumulate(counts.weights.begin(), counts.weights.end(), uint64_t{0});
   report.weight_counts = EqualBins(counts.weights, layer->smallest, layer->largest);
   if (layer->decoded) report.decoded_counts = EqualBins(counts.decoded, layer->smallest, layer->largest);
@@ -135,8 +135,8 @@ void LayerStats::Close(Layer* layer) const {
   layer->counts.reset();
 }
 
-std::vector<LayerReport> LayerStats::Reports() const {
-  std::vector<LayerReport> reports;
+std::vector<MeasuredLayer> LayerStats::Reports() const {
+  std::vector<MeasuredLayer> reports;
   std::vector<dispatch::ErrorStats> sums(layers_.empty() ? 0 : layers_.back()->plan_index + 1);
   for (size_t task = 0; task < errors_.size(); ++task) {
     if (layer_of_task_[task] != nullptr) sums[layer_of_task_[task]->plan_index].Merge(errors_[task]);

@@ -9,7 +9,7 @@
 
 #include "dispatch/quantize_run.h"
 #include "graph/export/fill_tasks.h"
-#include "graph/layer_report.h"
+#include "graph/measured_layer.h"
 
 namespace quantpress::graph {
 
@@ -27,7 +27,7 @@ class LayerStats {
               bool finite);
 
   // In plan order; layers that were copied as they are have none.
-  std::vector<LayerReport> Reports() const;
+  std::vector<MeasuredLayer> Reports() const;
 
  private:
   struct Layer {
@@ -42,7 +42,7 @@ class LayerStats {
     double smallest = 0, largest = 0;
     bool has_range = false;
     std::unique_ptr<kernels::Histograms> counts;  // while tasks are open
-    LayerReport report;                           // counts when none is open
+    MeasuredLayer report;                           // counts when none is open
   };
 
   void Close(Layer* layer) const;

@@ -34,14 +34,14 @@ Json CodingOf(const dispatch::WeightPlan& plan) {
           {"scale_bits", plan.coding.half_scales ? 16 : 32}};
 }
 
-Json ErrorsOf(const LayerReport& layer) {
+Json ErrorsOf(const MeasuredLayer& layer) {
   return {{"rmse", layer.rmse},
           {"sqnr_db", Number(layer.sqnr_db)},
           {"max_error", layer.max_error},
           {"cosine", layer.cosine}};
 }
 
-Json HistogramsOf(const LayerReport& layer) {
+Json HistogramsOf(const MeasuredLayer& layer) {
   Json json = {{"samples", layer.samples},
                {"low", layer.weight_min},
                {"high", layer.weight_max},

@@ -42,7 +42,7 @@ std::string Row(const ReportLayer& layer) {
   std::string errors = " | | | ";
   std::string seconds;
   if (layer.measured) {
-    const LayerReport& m = *layer.measured;
+    const MeasuredLayer& m = *layer.measured;
     if (plan.storage != dispatch::Storage::kFloat32) {
       errors = fmt::format("{:.4g} | {} | {:.4g} | {:.6f}", m.rmse, Decibels(m.sqnr_db), m.max_error, m.cosine);
     }

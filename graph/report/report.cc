@@ -20,7 +20,7 @@ struct Errors {
   double squared_weight = 0;
   double largest = 0;
 
-  void Add(const LayerReport& layer) {
+  void Add(const MeasuredLayer& layer) {
     count += layer.count;
     squared_error += layer.sum_squared_error;
     squared_weight += layer.sum_squared_weight;
@@ -82,7 +82,8 @@ std::string MethodName(const WeightPlan& plan) {
   return text;
 }
 
-Report MakeReport(const ConvertOptions& options, const ConvertResult& result, const ReportContext& context) {
+Report MakeReport(const ConvertOptions& options, const ConvertResult& result, const std::vector<MeasuredLayer>& measured,
+                  const ReportContext& context) {
   Report report;
   report.version = Version();
   report.source = options.import.model_path;
@@ -97,7 +98,7 @@ Report MakeReport(const ConvertOptions& options, const ConvertResult& result, co
   report.isa = context.isa;
   report.notes = result.notes;
   for (const WeightPlan& plan : result.plan.weights) report.layers.push_back({plan, MethodName(plan), std::nullopt});
-  for (const LayerReport& layer : result.layers) report.layers[layer.plan_index].measured = layer;
+  for (const MeasuredLayer& layer : measured) report.layers[layer.plan_index].measured = layer;
   report.totals = TotalsOf(report.layers);
   return report;
 }

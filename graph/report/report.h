@@ -1,6 +1,6 @@
 // The report of a conversion: what happened to every weight tensor, what it cost, and why.
 //
-// A report needs ConvertOptions::statistics for errors and histograms; without them it lists bytes, methods and reasons.
+// A report needs what ConvertAndMeasure gives for errors and histograms; without that it lists bytes, methods and reasons.
 #ifndef QUANTPRESS_GRAPH_REPORT_REPORT_H_
 #define QUANTPRESS_GRAPH_REPORT_REPORT_H_
 
@@ -12,13 +12,14 @@
 
 #include "dispatch/status.h"
 #include "graph/convert.h"
+#include "graph/measured_layer.h"
 
 namespace quantpress::graph {
 
 struct ReportLayer {
   dispatch::WeightPlan plan;
   std::string method;                   // "4 bit HQQ, block 64", "float32", "float16", "as in the source"
-  std::optional<LayerReport> measured;  // absent where nothing was computed: the layer was copied
+  std::optional<MeasuredLayer> measured;  // absent where nothing was computed: the layer was copied
 };
 
 struct ReportTotals {
@@ -58,7 +59,9 @@ struct ReportContext {
   std::string isa;
 };
 
-Report MakeReport(const ConvertOptions& options, const ConvertResult& result, const ReportContext& context);
+// `measured`: what ConvertAndMeasure gave; empty: none.
+Report MakeReport(const ConvertOptions& options, const ConvertResult& result, const std::vector<MeasuredLayer>& measured,
+                  const ReportContext& context);
 
 // "4 bit HQQ, block 64, half scales": how a weight is stored.
 std::string MethodName(const dispatch::WeightPlan& plan);

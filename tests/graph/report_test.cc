@@ -17,10 +17,22 @@ using nlohmann::json;
 using testing::NetBuilder;
 using testing::TempFolder;
 
-ConvertResult MustConvert(const ConvertOptions& options) {
-  auto result = Convert(options);
+struct Converted {
+  ConvertResult result;
+  std::vector<MeasuredLayer> layers;
+};
+
+Converted MustConvert(const ConvertOptions& options) {
+  Converted converted;
+  auto result = ConvertAndMeasure(options, {}, &converted.layers);
   EXPECT_TRUE(result.ok()) << result.status();
-  return result.ok() ? *std::move(result) : ConvertResult();
+  if (result.ok()) converted.result = *std::move(result);
+  return converted;
+}
+
+Report MustReport(const ConvertOptions& options, const ReportContext& context = {}) {
+  const Converted converted = MustConvert(options);
+  return MakeReport(options, converted.result, converted.layers, context);
 }
 
 // Several tasks, an odd tail, and a layer that takes no block.
@@ -37,12 +49,11 @@ void WriteModel(const std::string& path, const std::string& first = "wide") {
 ConvertOptions QuantizedOptions(const TempFolder& folder) {
   ConvertOptions options = testing::Options(folder / "in.mnn", folder / "out.mnn");
   options.quantize.request = {.bits = 4, .asymmetric = true, .block = 64};
-  options.statistics = true;
   return options;
 }
 
 // Everything but the time.
-auto Fixed(const LayerReport& r) {
+auto Fixed(const MeasuredLayer& r) {
   return std::tuple(r.plan_index, r.count, r.rmse, r.sqnr_db, r.max_error, r.cosine, r.sum_squared_error, r.sum_squared_weight,
                     r.weight_min, r.weight_max, r.samples, r.weight_counts, r.decoded_counts, r.code_counts);
 }
@@ -53,13 +64,13 @@ TEST(Statistics, AreTheSameForEveryThreadCountAndIsa) {
   for (const bool half : {false, true}) {
     ConvertOptions options = QuantizedOptions(folder);
     if (half) options.quantize.request = {.fp16 = true};
-    const ConvertResult expected = MustConvert(options);
+    const Converted expected = MustConvert(options);
     ASSERT_EQ(expected.layers.size(), 3u);
     for (const dispatch::Isa isa : dispatch::AvailableIsas()) {
       ASSERT_TRUE(dispatch::SelectIsa(isa).ok());
       for (const int threads : {1, 2, 7}) {
         options.budget.threads = threads;
-        const ConvertResult result = MustConvert(options);
+        const Converted result = MustConvert(options);
         ASSERT_EQ(result.layers.size(), 3u);
         for (size_t i = 0; i < 3; ++i) {
           EXPECT_EQ(Fixed(result.layers[i]), Fixed(expected.layers[i])) << dispatch::IsaName(isa) << ", " << threads;
@@ -73,7 +84,7 @@ TEST(Statistics, AreTheSameForEveryThreadCountAndIsa) {
 TEST(Statistics, AreThoseOfTheFileThatWasWritten) {
   TempFolder folder;
   WriteModel(folder / "in.mnn");
-  const ConvertResult result = MustConvert(QuantizedOptions(folder));
+  const Converted result = MustConvert(QuantizedOptions(folder));
   const testing::ConvShape wide{.outputs = 61, .inputs = 1024, .kernel = 3};
   const std::vector<float> weights = testing::RandomWeights(wide.elements(), 1);
   const auto net = testing::ReadNet(folder / "out.mnn");
@@ -87,7 +98,7 @@ TEST(Statistics, AreThoseOfTheFileThatWasWritten) {
     dot += w * q;
     worst = std::max(worst, std::fabs(static_cast<double>(decoded[i] - weights[i])));
   }
-  const LayerReport& layer = result.layers[0];
+  const MeasuredLayer& layer = result.layers[0];
   const auto count = static_cast<double>(weights.size());
   EXPECT_EQ(layer.count, weights.size());
   EXPECT_NEAR(layer.rmse, std::sqrt(error / count), 1e-5 * layer.rmse);
@@ -119,7 +130,7 @@ TEST(Statistics, HistogramFollowsTheWeights) {
   builder.Write(folder / "in.mnn");
   ConvertOptions options = QuantizedOptions(folder);
   options.quantize.request.bits = 8;
-  const ConvertResult result = MustConvert(options);
+  const Converted result = MustConvert(options);
   const auto& counts = result.layers[0].weight_counts;
   ASSERT_EQ(counts.size(), 64u);
   EXPECT_EQ(counts.front() + counts[1] + counts[2], 1024u);
@@ -132,14 +143,18 @@ TEST(Statistics, NothingIsMeasuredUnlessAskedFor) {
   WriteModel(folder / "in.mnn");
   ConvertOptions options = QuantizedOptions(folder);
   options.statistics = false;
-  EXPECT_TRUE(MustConvert(options).layers.empty());
+  EXPECT_TRUE(Convert(options)->layers.empty());
+  options.statistics = true;
+  const auto measured = Convert(options);
+  ASSERT_EQ(measured->layers.size(), 2u);  // the grouped layer stays float
+  EXPECT_GT(measured->layers[1].rmse, 0);
 }
 
 TEST(Report, ListsEveryLayerWithItsReason) {
   TempFolder folder;
   WriteModel(folder / "in.mnn");
   const ConvertOptions options = QuantizedOptions(folder);
-  const Report report = MakeReport(options, MustConvert(options), {1.5, 2, "scalar"});
+  const Report report = MustReport(options, {1.5, 2, "scalar"});
   const json file = json::parse(RenderReport(report, ReportFormat::kJson));
   ASSERT_EQ(file["layers"].size(), 3u);
   EXPECT_EQ(file["layers"][0]["method"], "4 bit asymmetric, block 64");
@@ -155,8 +170,7 @@ TEST(Report, ListsEveryLayerWithItsReason) {
 
   // Converted once more, all but the float layer keeps its codes.
   ConvertOptions again = testing::Options(folder / "out.mnn", folder / "again.mnn");
-  again.statistics = true;
-  const Report kept = MakeReport(again, MustConvert(again), {});
+  const Report kept = MustReport(again);
   const json second = json::parse(RenderReport(kept, ReportFormat::kJson));
   ASSERT_EQ(second["layers"].size(), 3u);
   EXPECT_EQ(second["layers"][0]["storage"], "kept");
@@ -170,7 +184,7 @@ TEST(Report, TextOfTheModelIsEscaped) {
   TempFolder folder;
   WriteModel(folder / "in.mnn", kHostile);
   const ConvertOptions options = QuantizedOptions(folder);
-  const Report report = MakeReport(options, MustConvert(options), {});
+  const Report report = MustReport(options);
   const std::string html = RenderReport(report, ReportFormat::kHtml);
   EXPECT_EQ(html.find("alert(1)</script"), std::string::npos);
   EXPECT_EQ(html.find("<img"), std::string::npos);

@@ -23,8 +23,10 @@ int Convert(const Context& context, graph::ConvertOptions options) {
   hooks.on_progress = [&](uint64_t done, uint64_t total) { progress.Update(done, total); };
   const std::vector<std::string> reports = context.line.All("report");
   if (const Status status = graph::CheckReportPaths(reports, options); !status.ok()) return Fail(context, status);
-  options.statistics = messages.verbose() || !reports.empty();
-  const StatusOr<graph::ConvertResult> result = graph::Convert(options, hooks);
+  options.statistics = messages.verbose();
+  std::vector<graph::MeasuredLayer> measured;
+  const StatusOr<graph::ConvertResult> result =
+      reports.empty() ? graph::Convert(options, hooks) : graph::ConvertAndMeasure(options, hooks, &measured);
   progress.Clear();
   if (!result.ok()) {
     if (!absl::IsCancelled(result.status()) || SignalReceived() == 0) return Fail(context, result.status());
@@ -38,7 +40,7 @@ int Convert(const Context& context, graph::ConvertOptions options) {
   if (!reports.empty()) {
     const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
     const graph::ReportContext facts = {seconds.count(), threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))};
-    const Status status = graph::WriteReports(graph::MakeReport(options, *result, facts), reports);
+    const Status status = graph::WriteReports(graph::MakeReport(options, *result, measured, facts), reports);
     if (!status.ok()) return Fail(context, Annotate(status, "the model was written, but not its report"));
   }
   if (context.as_mnnconvert) {

@@ -56,7 +56,6 @@ std::string Decibels(double sqnr) { return std::isfinite(sqnr) ? fmt::format("SQ
 const graph::LayerReport* WorstLayer(const graph::ConvertResult& result) {
   const graph::LayerReport* worst = nullptr;
   for (const graph::LayerReport& layer : result.layers) {
-    if (result.plan.weights[layer.plan_index].storage == Storage::kFloat32) continue;
     if (!worst || layer.sqnr_db < worst->sqnr_db) worst = &layer;
   }
   return worst;
@@ -134,9 +133,7 @@ std::string LayerTable(const graph::ConvertResult& result) {
     const WeightPlan& plan = result.plan.weights[i];
     out += fmt::format("{}: {}, {} -> {} bytes", FullName(plan), graph::MethodName(plan), plan.bytes_before, plan.bytes_after);
     if (report != result.layers.end() && report->plan_index == i) {
-      if (plan.storage != Storage::kFloat32) {
-        out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
-      }
+      out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
       ++report;
     }
     out += fmt::format(" ({})\n", plan.reason);
