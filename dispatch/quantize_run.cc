@@ -188,7 +188,6 @@ class Run {
       const float* const offset = IsAsymmetric(spec_.method) ? scratch_.offset + first : nullptr;
       kernels::DequantizeIndexes(indexes, kernels::CodeMin(spec_.bits), groups, size, scale, offset, scratch_.decoded);
       AddErrorStats(weights, scratch_.decoded, count, out_.stats);
-      if (out_.histograms != nullptr) CountTile(weights, indexes, count);
     }
     if (whole_bytes) {
       out_.packed += count;
@@ -200,13 +199,6 @@ class Run {
     out_.packed += kernels::PackedBytes(full, spec_.bits);
     carried_ = total - full;
     std::memmove(scratch_.indexes, scratch_.indexes + full, carried_);
-  }
-
-  void CountTile(const float* weights, const uint8_t* indexes, size_t count) {
-    kernels::Histograms& histograms = *out_.histograms;
-    kernels::CountValues(weights, count, histograms.stride, histograms.weights.data());
-    kernels::CountValues(scratch_.decoded, count, histograms.stride, histograms.decoded.data());
-    kernels::CountCodes(indexes, count, histograms.stride, histograms.codes.data());
   }
 
   const CodingSpec spec_;

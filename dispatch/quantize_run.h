@@ -8,7 +8,6 @@
 
 #include "kernels/error_stats.h"
 #include "kernels/finite.h"
-#include "kernels/histogram.h"
 #include "kernels/types.h"
 
 namespace quantpress::dispatch {
@@ -46,8 +45,6 @@ struct RunOutput {
   uint16_t* alpha_half = nullptr;
   // Added to if not null. "Decoded" is what the MNN loader makes of the stored codes and scales.
   ErrorStats* stats = nullptr;
-  // Added to if not null; needs `stats`. The stride starts anew with every piece of the run, which the sizes determine.
-  kernels::Histograms* histograms = nullptr;
 };
 
 // Quantizes `groups` consecutive groups of `group_size` weights each, contiguous in memory. Bytes depend only on the

@@ -1,5 +1,5 @@
-// How far decoded weights are from the original ones. The sums are the same on every instruction set: sixteen float32 sums
-// side by side over pieces of at most 4096 weights, and double sums over those in a fixed order.
+// How far decoded weights are from the original ones. Only reported, never written into a model, so the last bits may
+// depend on the instruction set.
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_H_
 #define QUANTPRESS_KERNELS_ERROR_STATS_H_
 
@@ -12,24 +12,19 @@ struct ErrorStats {
   uint64_t count = 0;
   double sum_squared_error = 0;
   double sum_squared_weight = 0;
-  double sum_product = 0;  // of weight * error, with error = decoded - weight
+  double sum_squared_decoded = 0;
+  double sum_absolute_error = 0;
   double max_absolute_error = 0;
-  double smallest = 0;  // of the weights; 0 where count is 0
-  double largest = 0;
-
-  // Sum of weight * decoded, and of squared decoded weights: cosine = dot / sqrt(sum_squared_weight * squared decoded).
-  double Dot() const { return sum_squared_weight + sum_product; }
-  double SumSquaredDecoded() const { return sum_squared_weight + 2 * sum_product + sum_squared_error; }
+  double dot = 0;  // sum of weight * decoded: cosine = dot / sqrt(sum_squared_weight * sum_squared_decoded)
 
   void Merge(const ErrorStats& other) {
-    if (other.count == 0) return;
-    if (count == 0 || other.smallest < smallest) smallest = other.smallest;
-    if (count == 0 || other.largest > largest) largest = other.largest;
     count += other.count;
     sum_squared_error += other.sum_squared_error;
     sum_squared_weight += other.sum_squared_weight;
-    sum_product += other.sum_product;
+    sum_squared_decoded += other.sum_squared_decoded;
+    sum_absolute_error += other.sum_absolute_error;
     if (other.max_absolute_error > max_absolute_error) max_absolute_error = other.max_absolute_error;
+    dot += other.dot;
   }
 };
 

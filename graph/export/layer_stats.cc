@@ -67,10 +67,8 @@ void SetErrors(const dispatch::ErrorStats& stats, MeasuredLayer* report) {
   report->sqnr_db = stats.sum_squared_error > 0 ? 10 * std::log10(stats.sum_squared_weight / stats.sum_squared_error)
                                                 : std::numeric_limits<double>::infinity();
   report->max_error = stats.max_absolute_error;
-  const double norm = std::sqrt(stats.sum_squared_weight) * std::sqrt(std::max(0.0, stats.SumSquaredDecoded()));
-  report->cosine = norm > 0 ? std::clamp(stats.Dot() / norm, -1.0, 1.0) : stats.sum_squared_error > 0 ? 0 : 1;
-  report->weight_min = stats.smallest;
-  report->weight_max = stats.largest;
+  const double norm = std::sqrt(stats.sum_squared_weight) * std::sqrt(stats.sum_squared_decoded);
+  report->cosine = norm > 0 ? std::clamp(stats.dot / norm, -1.0, 1.0) : stats.sum_squared_error > 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -105,22 +103,23 @@ std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) const {
   return histograms;
 }
 
-void LayerStats::Finish(size_t task, const dispatch::ErrorStats& errors, const kernels::Histograms& histograms,
-                        double seconds, bool finite) {
+void LayerStats::Finish(size_t task, const Measure& measure, double seconds) {
   Layer& layer = *layer_of_task_[task];
-  errors_[task] = errors;
+  errors_[task] = measure.errors;
   const std::lock_guard lock(layer.mutex);
-  layer.finite &= finite;
+  layer.finite &= measure.finite;
   layer.seconds += seconds;
-  if (errors.count > 0) {
-    layer.smallest = layer.has_range ? std::min(layer.smallest, errors.smallest) : errors.smallest;
-    layer.largest = layer.has_range ? std::max(layer.largest, errors.largest) : errors.largest;
+  if (measure.ranged) {
+    // Adding 0 makes -0 to 0: which of the two a search finds depends on the instruction set.
+    const double smallest = measure.smallest + 0.0f, largest = measure.largest + 0.0f;
+    layer.smallest = layer.has_range ? std::min(layer.smallest, smallest) : smallest;
+    layer.largest = layer.has_range ? std::max(layer.largest, largest) : largest;
     layer.has_range = true;
   }
   if (layer.counts == nullptr) {
-    layer.counts = std::make_unique<kernels::Histograms>(histograms);
+    layer.counts = std::make_unique<kernels::Histograms>(*measure.histograms);
   } else {
-    layer.counts->Merge(histograms);
+    layer.counts->Merge(*measure.histograms);
   }
   if (--layer.open == 0) Close(&layer);
 }
@@ -128,6 +127,8 @@ void LayerStats::Finish(size_t task, const dispatch::ErrorStats& errors, const k
 void LayerStats::Close(Layer* layer) const {
   const kernels::Histograms& counts = *layer->counts;
   MeasuredLayer& report = layer->report;
+  report.weight_min = layer->smallest;
+  report.weight_max = layer->largest;
   report.samples = std::accumulate(counts.weights.begin(), counts.weights.end(), uint64_t{0});
   report.weight_counts = EqualBins(counts.weights, layer->smallest, layer->largest);
   if (layer->decoded) report.decoded_counts = EqualBins(counts.decoded, layer->smallest, layer->largest);

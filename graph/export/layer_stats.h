@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "dispatch/quantize_run.h"
+#include "graph/export/fill_measure.h"
 #include "graph/export/fill_tasks.h"
 #include "graph/measured_layer.h"
 
@@ -22,9 +22,8 @@ class LayerStats {
   // Histograms for one task to count in; null where nothing is measured for its layer.
   std::unique_ptr<kernels::Histograms> Start(size_t task) const;
 
-  // `finite` false: the task's numbers hold infinities, so its layer gets no errors.
-  void Finish(size_t task, const dispatch::ErrorStats& errors, const kernels::Histograms& histograms, double seconds,
-              bool finite);
+  // A layer with a task whose numbers are not finite gets no errors.
+  void Finish(size_t task, const Measure& measure, double seconds);
 
   // In plan order; layers that were copied as they are have none.
   std::vector<MeasuredLayer> Reports() const;
