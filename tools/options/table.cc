@@ -160,7 +160,7 @@ constexpr Option kOptions[] = {
      .brief = "print JSON",
      .help = "print JSON"},
     {.name = "report", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kMessages, .commands = kConvert,
-     .hint = Hint::kFile, .repeats = true, .brief = "errors and sizes by layer: .json, .md, .html",
+     .repeats = true, .hint = Hint::kFile, .brief = "errors and sizes by layer: .json, .md, .html",
      .help = "write what happened to each layer, with errors and histograms; .json, .md or .html; may be given again"},
     {.name = "no-progress", .group = Group::kMessages, .commands = kConvert | kBatch, .help = "no progress line on a terminal"},
     {.name = "quiet", .group = Group::kMessages, .commands = kConvert | kPlan | kBatch, .brief = "print errors only",
