@@ -206,7 +206,7 @@ TEST(Report, TextOfTheModelIsEscaped) {
   size_t rows = 0;
   for (size_t at = 0; (at = markdown.find("| Convolution |", at)) != std::string::npos; ++at) ++rows;
   EXPECT_EQ(rows, 3u);
-  for (const std::string& word : {"\\`\\*x\\*\\`", "&#124;", "&#60;script&#62;"}) {
+  for (const char* const word : {"\\`\\*x\\*\\`", "&#124;", "&#60;script&#62;"}) {
     EXPECT_NE(markdown.find(word), std::string::npos) << word;
   }
 }
