@@ -146,7 +146,7 @@ Status WriteReport(const Report& report, const std::string& path) {
   const std::string text = RenderReport(report, format);
   QP_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(resolved, text.size()));
   QP_RETURN_IF_ERROR(file->Write(0, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
-  QP_RETURN_IF_ERROR(file->Sync());
+  QP_RETURN_IF_ERROR(SyncForCommit(*file, nullptr));
   return Commit(file.get(), nullptr);
 }
 
