@@ -196,7 +196,7 @@ TEST_F(Batches, ReportsAreWrittenAndMissedByResume) {
   const std::vector<JobResult> results = Run(true);
   for (size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i].state, i == 2 ? JobState::kConverted : JobState::kComplete);
   jobs_[1].reports = {jobs_[1].options.import.model_path + ".txt"};
-  EXPECT_EQ(Run(true)[1].state, JobState::kFailed);
+  EXPECT_EQ(Run(false)[1].state, JobState::kFailed);
 }
 
 TEST_F(Batches, LedgersSurviveDamage) {
