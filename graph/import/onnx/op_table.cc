@@ -7,7 +7,7 @@ namespace quantpress::graph::onnx {
 namespace {
 
 constexpr std::span<const OpRow> (*kFamilies[])() = {
-    EinsumOps, GridSampleOps, DeformConvOps, SignalOps, RoiOps, SpatialOps,
+    EinsumOps, GridSampleOps, DeformConvOps, SignalOps, RoiOps, SpatialOps, TrainingOps, TextOps, EncoderOps,
     LogicOps,       SoftmaxOps,    LossOps,        RandomOps,
     QuantizeOps,    QLinearOps,    QLinearRealOps, LowBitOps,
     ElementwiseOps, ActivationOps, ConvolutionOps, ConvTransposeOps, PoolingOps, NormalizationOps,

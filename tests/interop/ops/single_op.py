@@ -6,10 +6,10 @@ from onnx import helper, numpy_helper
 
 import clients
 
-OPSETS = [("", 21), ("com.microsoft", 1), ("ai.onnx.ml", 3)]
+OPSETS = [("", 21), ("com.microsoft", 1)]
 
 
-def model(op, inputs, constants=(), outputs=1, domain="", onnx_opset=None, free_dims=False, **attributes):
+def model(op, inputs, constants=(), outputs=1, domain="", onnx_opset=None, ml_opset=3, free_dims=False, **attributes):
     """A model of one node. `inputs` is an ordered {name: array or None}: None leaves an optional input out; names in
     `constants` become initializers. Output types are left to the runtime of the reference. `free_dims`: every dimension of
     the inputs is known at run time only."""
@@ -32,7 +32,8 @@ def model(op, inputs, constants=(), outputs=1, domain="", onnx_opset=None, free_
         [onnx.ValueInfoProto(name=name) for name in results],
         [numpy_helper.from_array(present[name], name) for name in constants if name in present],
     )
-    versions = [helper.make_opsetid(d, onnx_opset if onnx_opset and not d else v) for d, v in OPSETS]
+    wanted = dict(OPSETS) | {"ai.onnx.ml": ml_opset} | ({"": onnx_opset} if onnx_opset else {})
+    versions = [helper.make_opsetid(name, version) for name, version in wanted.items()]
     return helper.make_model(graph, opset_imports=versions, ir_version=10)
 
 

@@ -30,6 +30,10 @@ void DeformConv(NodeContext& n) {
   const int64_t groups = n.Int("offset_group", 1), kernel = ws[2] * ws[3];
   const Window w = ReadWindow(n, {ws[2], ws[3]}, xs);
   if (!n.ok()) return;
+  constexpr int64_t kMax = int64_t{1} << 24;
+  for (int64_t number : {w.stride[0], w.stride[1], w.dilation[0], w.dilation[1], w.pads[0], w.pads[1], w.pads[2], w.pads[3]}) {
+    if (number < -kMax || number > kMax) return n.Fail("a stride, dilation or padding of {}", number);
+  }
   if (groups < 1 || xs[1] % groups != 0 || kernel < 1 || kernel > 4096) return n.Fail("{} offset groups for a tensor of shape {}", groups, ShapeText(xs));
   const std::vector<Size> sizes = SizesOf(b, x), places = SizesOf(b, offset);
   const Size per_group = Fixed(xs[1] / groups), k = Fixed(kernel);

@@ -19,14 +19,18 @@ std::vector<int64_t> Overhang(const Shape& in, const Window& w, const Shape& out
   return extra;
 }
 
-bool CheckStatic(NodeContext& n, const Shape& in, const Window& w, const Shape& out) {
-  int64_t taps = 1;
-  for (int64_t k : w.kernel) taps = std::min(taps * std::min(k, kMaxTaps + 1), kMaxTaps + 1);
+// `separable`: the axes are pooled one after the other.
+bool CheckStatic(NodeContext& n, const Shape& in, const Window& w, const Shape& out, bool separable) {
+  int64_t taps = separable ? 0 : 1;
+  for (int64_t k : w.kernel) {
+    const int64_t bounded = std::min(k, kMaxTaps + 1);
+    taps = std::min(separable ? taps + bounded : taps * bounded, kMaxTaps + 1);
+  }
   if (!IsStatic({in.begin() + 2, in.end()}) || !IsStatic({out.begin() + 2, out.end()})) {
     n.Fail("this form of pooling over axes of unknown size {}", ShapeText(in));
     return false;
   }
-  if (taps > kMaxTaps) n.Fail("this form of pooling with a kernel of more than {} elements", kMaxTaps);
+  if (taps > kMaxTaps) n.Fail("this form of pooling with a kernel that needs more than {} slices", kMaxTaps);
   return n.ok();
 }
 
@@ -58,6 +62,29 @@ void ForEachTap(NodeContext& n, Value x, const Window& w, const Shape& out, floa
   }
 }
 
+// What `join` makes of all elements of each window, one axis after the other.
+Value JoinTaps(NodeContext& n, Value x, const Window& w, const Shape& out, float fill, const std::function<Value(Value, Value)>& join) {
+  Shape now = *n.b.shape(x);
+  if (!CheckStatic(n, now, w, out, true)) return {};
+  const size_t axes = w.kernel.size();
+  for (size_t i = 0; i < axes && n.ok(); ++i) {
+    Window line;
+    line.kernel.assign(axes, 1);
+    line.stride.assign(axes, 1);
+    line.dilation.assign(axes, 1);
+    line.pads.assign(2 * axes, 0);
+    line.kernel[i] = w.kernel[i];
+    line.stride[i] = w.stride[i];
+    line.dilation[i] = w.dilation[i];
+    line.pads[i] = w.pads[i];
+    now[i + 2] = out[i + 2];
+    Value result;
+    ForEachTap(n, x, line, now, fill, [&](const std::vector<int64_t>&, Value v) { result = result.valid() ? join(result, v) : v; });
+    x = result;
+  }
+  return x;
+}
+
 }  // namespace
 
 Shape PooledShape(NodeContext& n, const Shape& input, const Window& w, bool ceil_mode) {
@@ -80,55 +107,51 @@ Shape PooledShape(NodeContext& n, const Shape& input, const Window& w, bool ceil
 }
 
 Value MaxOfTaps(NodeContext& n, Value x, const Window& w, const Shape& out, bool column_major, Value* indices) {
+  constexpr float kLowest = std::numeric_limits<float>::lowest();
+  if (indices == nullptr) return JoinTaps(n, x, w, out, kLowest, [&](Value a, Value b) { return n.b.Max(a, b); });
   const Shape in = *n.b.shape(x);
-  if (!CheckStatic(n, in, w, out)) return {};
-  if (indices != nullptr && !IsStatic(in)) {
+  if (!CheckStatic(n, in, w, out, false)) return {};
+  if (!IsStatic(in)) {
     n.Fail("the indices of MaxPool over a batch of unknown size");
     return {};
   }
   const size_t axes = w.kernel.size();
   Value best;
-  ForEachTap(n, x, w, out, std::numeric_limits<float>::lowest(), [&](const std::vector<int64_t>& tap, Value v) {
-    Value place;
-    if (indices != nullptr) {
-      // Index of this tap in one channel's plane, plus the channel's offset.
-      int64_t plane = 1;
-      for (size_t i = 0; i < axes; ++i) plane *= in[i + 2];
-      std::vector<int64_t> at(static_cast<size_t>(*ElementCount(out)));
-      std::vector<int64_t> position(axes, 0);
-      const auto per_plane = static_cast<size_t>(*ElementCount({out.begin() + 2, out.end()}));
-      for (size_t e = 0; e < at.size(); ++e) {
-        size_t rest = e % per_plane;
-        for (size_t i = axes; i-- > 0;) {
-          position[i] = static_cast<int64_t>(rest % static_cast<size_t>(out[i + 2])) * w.stride[i] +
-                        tap[i] * w.dilation[i] - w.pads[i];
-          rest /= static_cast<size_t>(out[i + 2]);
-        }
-        int64_t index = 0;
-        for (size_t k = 0; k < axes; ++k) {
-          const size_t i = column_major ? axes - 1 - k : k;
-          index = index * in[i + 2] + position[i];
-        }
-        at[e] = static_cast<int64_t>(e / per_plane) * plane + index;
+  ForEachTap(n, x, w, out, kLowest, [&](const std::vector<int64_t>& tap, Value v) {
+    // Index of this tap in one channel's plane, plus the channel's offset.
+    int64_t plane = 1;
+    for (size_t i = 0; i < axes; ++i) plane *= in[i + 2];
+    std::vector<int64_t> at(static_cast<size_t>(*ElementCount(out)));
+    std::vector<int64_t> position(axes, 0);
+    const auto per_plane = static_cast<size_t>(*ElementCount({out.begin() + 2, out.end()}));
+    for (size_t e = 0; e < at.size(); ++e) {
+      size_t rest = e % per_plane;
+      for (size_t i = axes; i-- > 0;) {
+        position[i] = static_cast<int64_t>(rest % static_cast<size_t>(out[i + 2])) * w.stride[i] +
+                      tap[i] * w.dilation[i] - w.pads[i];
+        rest /= static_cast<size_t>(out[i + 2]);
       }
-      place = n.b.Ints(std::move(at), out, ElementType::kInt64);
+      int64_t index = 0;
+      for (size_t k = 0; k < axes; ++k) {
+        const size_t i = column_major ? axes - 1 - k : k;
+        index = index * in[i + 2] + position[i];
+      }
+      at[e] = static_cast<int64_t>(e / per_plane) * plane + index;
     }
+    const Value place = n.b.Ints(std::move(at), out, ElementType::kInt64);
     if (!best.valid()) {
       best = v;
-      if (indices != nullptr) *indices = place;
+      *indices = place;
       return;
     }
-    if (indices != nullptr) *indices = n.b.Select(n.b.Greater(v, best), place, *indices);
+    *indices = n.b.Select(n.b.Greater(v, best), place, *indices);
     best = n.b.Max(best, v);
   });
   return best;
 }
 
 Value SumOfTaps(NodeContext& n, Value x, const Window& w, const Shape& out) {
-  if (!CheckStatic(n, *n.b.shape(x), w, out)) return {};
-  Value sum;
-  ForEachTap(n, x, w, out, 0, [&](const std::vector<int64_t>&, Value v) { sum = sum.valid() ? n.b.Add(sum, v) : v; });
-  return sum;
+  return JoinTaps(n, x, w, out, 0, [&](Value a, Value b) { return n.b.Add(a, b); });
 }
 
 Value TapCounts(NodeContext& n, const Shape& in, const Window& w, const Shape& out, bool include_pad) {

@@ -1,4 +1,6 @@
 // Operators that move elements between channels and space.
+#include <algorithm>
+
 #include "graph/build/expr.h"
 #include "graph/build/params.h"
 #include "graph/import/onnx/node_context.h"
@@ -87,7 +89,9 @@ void Col2Im(NodeContext& n) {
   Expr total{&b, b.ScalarInt(1)}, kernel{&b, b.ScalarInt(1)}, positions{&b, b.ScalarInt(1)};
   std::vector<Value> image_sizes;
   for (size_t i = 0; i < axes; ++i) {
-    if (stride[i] < 1 || dilation[i] < 1) return n.Fail("stride {} and dilation {}; both must be positive", stride[i], dilation[i]);
+    constexpr int64_t kMax = int64_t{1} << 24;
+    if (stride[i] < 1 || dilation[i] < 1 || std::max(stride[i], dilation[i]) > kMax) return n.Fail("stride {} and dilation {}", stride[i], dilation[i]);
+    if (std::min(pads[i], pads[i + axes]) < 0 || std::max(pads[i], pads[i + axes]) > kMax) return n.Fail("pads of {} and {}", pads[i], pads[i + axes]);
     const Expr size = element(image, i), taps = element(block, i);
     const Expr count = (size + static_cast<double>(pads[i] + pads[i + axes] - 1) - (taps - 1.0) * static_cast<double>(dilation[i])) / static_cast<double>(stride[i]) + 1.0;
     // [kernel 1, ... kernel k, positions 1, ... positions k]
@@ -118,9 +122,36 @@ void Col2Im(NodeContext& n) {
   n.SetOutput(0, b.Reshape(b.Transpose(cut, {1, 0}), b.Concat(std::move(out), 0)));
 }
 
+// Cuts or pads both ends alike; an odd element goes to the end.
+void CenterCropPad(NodeContext& n) {
+  GraphBuilder& b = n.b;
+  Value x = n.Input(0);
+  const Expr wanted{&b, b.Cast(n.Input(1), ElementType::kInt64)};
+  const size_t rank = b.Rank(x);
+  std::vector<int64_t> axes = n.Ints("axes");
+  for (size_t i = 0; !n.Has("axes") && i < rank; ++i) axes.push_back(static_cast<int64_t>(i));
+  if (!n.ok()) return;
+  std::vector<Value> lengths;
+  for (int64_t& a : axes) {
+    const auto axis = NormalizeAxis(a, rank);
+    if (!axis) return n.Fail("axis {} lies outside a tensor of rank {}", a, rank);
+    a = static_cast<int64_t>(*axis);
+    if (lengths.size() == rank) return n.Fail("{} axes of a tensor of rank {}", axes.size(), rank);
+    lengths.push_back(b.Reshape(b.DimOf(x, *axis), b.IntList({1})));
+  }
+  if (axes.empty()) return n.SetOutput(0, x);
+  const Expr have{&b, b.Concat(std::move(lengths), 0)};
+  const Expr excess = Max(have - wanted, 0.0), lack = Max(wanted - have, 0.0);
+  const Expr start = excess / 2.0, before = lack / 2.0;
+  x = b.SliceDynamic(x, start, start + (have - excess), b.IntList(axes), {});
+  x = b.PadDynamic(x, b.Concat({before, lack - before}, 0), axes, mnn::PadValueMode::CONSTANT);
+  n.SetOutput(0, x);
+}
+
 constexpr OpRow kRows[] = {
     {"", "DepthToSpace", 1, kNewest, DepthToSpace, ""},
     {"", "SpaceToDepth", 1, kNewest, SpaceToDepth, ""},
+    {"", "CenterCropPad", 18, kNewest, CenterCropPad, ""},
     {"", "Col2Im", 18, kNewest, Col2Im, "as a scatter that adds"},
 };
 
