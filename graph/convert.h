@@ -31,6 +31,7 @@ struct ImportOptions {
   bool keep_input_format = true;
   int batch = 0;                      // > 0: size of an unknown first dimension of every input
   bool group_conv_native = false;
+  bool recurrent_native = false;      // LSTM and RNN as ops of the runtime, with float weights
   bool align_denormals = true;        // flush denormal convolution weights to zero
   bool gelu_approximation = true;
   bool for_training = false;

@@ -138,7 +138,7 @@ LoopResult EmitWhile(GraphBuilder& b, const NewGraphFunction& new_graph, const L
   const std::vector<Value> initial = WidenAll(b, loop.initial);
   std::vector<Carried> carried;
   for (Value v : initial) {
-    if (b.IsSequence(v) || b.IsNothing(v)) {
+    if (b.IsSequence(v) || b.IsNothing(v) || b.IsParts(v)) {
       b.Fail(Unsupported("a sequence that is carried from one pass of the loop to the next"));
       return out;
     }

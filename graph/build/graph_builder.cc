@@ -221,6 +221,18 @@ Value GraphBuilder::MakeNothing(ElementType type) {
   return NewValue(std::move(info));
 }
 
+Value GraphBuilder::MakeParts(Value x, Value sizes, size_t axis, bool keep_axis) {
+  if (!x.valid() || !ok()) return {};
+  ValueInfo parts;
+  parts.kind = ValueKind::kParts;
+  parts.items = {x};
+  if (sizes.valid()) parts.items.push_back(sizes);
+  parts.parts_axis = static_cast<int>(axis);
+  parts.parts_keep_axis = keep_axis;
+  parts.type = info(x).type;
+  return NewValue(std::move(parts));
+}
+
 Value GraphBuilder::Floats(std::vector<float> values, std::vector<int64_t> shape) {
   return MakeConstant({ElementType::kFloat32, std::move(shape), FloatSource(std::move(values))});
 }
@@ -239,7 +251,7 @@ int GraphBuilder::Tensor(Value v) {
   if (const int made = info(v).tensor; made >= 0) return made;
   if (info(v).kind != ValueKind::kTensor) {
     Fail(Unsupported("'{}' is a {}, which must be resolved while the model is converted", info(v).name,
-                     IsSequence(v) ? "sequence" : "optional without a value"));
+                     IsNothing(v) ? "optional without a value" : "sequence"));
     return -1;
   }
   if (const Constant* c = constant(v); c != nullptr && c->base != nullptr && c->count() > static_cast<uint64_t>(kMaxStoredBroadcast)) {

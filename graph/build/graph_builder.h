@@ -42,6 +42,7 @@ struct Window2D {
 struct BuildOptions {
   bool convert_matmul_to_conv = true;  // a product with a constant matrix becomes a 1x1 convolution
   bool group_conv_native = false;      // keep grouped convolutions as one op
+  bool recurrent_native = false;       // LSTM and RNN as the runtime's ops where these can do it
   int shared_weight_limit = 4;         // layers that may each hold a copy of one constant
 };
 
@@ -95,8 +96,11 @@ class GraphBuilder {
   // Known at conversion time only. A sequence of tensors of one type, and the absent value of an optional.
   Value MakeSequence(std::vector<Value> items, ElementType type);
   Value MakeNothing(ElementType type);
+  // The sequence of parts of x along `axis`: of size 1, or of `sizes`.
+  Value MakeParts(Value x, Value sizes, size_t axis, bool keep_axis);
   bool IsSequence(Value v) const { return v.valid() && info(v).kind == ValueKind::kSequence; }
   bool IsNothing(Value v) const { return v.valid() && info(v).kind == ValueKind::kNothing; }
+  bool IsParts(Value v) const { return v.valid() && info(v).kind == ValueKind::kParts; }
 
   // Appends an op. Inputs that are constants become Const ops. The op gets the name of its first output.
   Value Emit(mnn::OpType type, mnn::OpParameterUnion main, std::vector<Value> inputs, OutputSpec output,

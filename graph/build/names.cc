@@ -87,7 +87,14 @@ Value GraphBuilder::Capture(Value outer) {
   } else if (info.kind != ValueKind::kTensor) {
     std::vector<Value> items;
     for (Value item : info.items) items.push_back(Capture(item));
-    inner = info.kind == ValueKind::kSequence ? MakeSequence(std::move(items), info.type) : MakeNothing(info.type);
+    switch (info.kind) {
+      case ValueKind::kSequence: inner = MakeSequence(std::move(items), info.type); break;
+      case ValueKind::kParts:
+        inner = MakeParts(items[0], items.size() > 1 ? items[1] : Value{}, static_cast<size_t>(info.parts_axis), info.parts_keep_axis);
+        break;
+      default: inner = MakeNothing(info.type);
+    }
+    if (!inner.valid()) return {};
   } else {
     // The runtime pairs the inputs of both branches of an If by name, so a name must mean one tensor in both.
     inner = Input(UniqueName(fmt::format("{}{}", graph_->name.empty() ? "" : graph_->name + "/", info.name)), info.type, info.shape, info.stored);

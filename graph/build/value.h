@@ -34,12 +34,15 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
-// A sequence or an absent optional is known at conversion time only; no operator of the runtime sees it.
-enum class ValueKind : uint8_t { kTensor, kSequence, kNothing };
+// A sequence or an absent optional is known at conversion time only; no operator of the runtime sees it. kParts: a sequence of
+// the parts of a tensor along an axis, of which only a run knows the number.
+enum class ValueKind : uint8_t { kTensor, kSequence, kNothing, kParts };
 
 struct ValueInfo {
   ValueKind kind = ValueKind::kTensor;
-  std::vector<Value> items;                  // of a sequence
+  std::vector<Value> items;                  // of a sequence; of kParts: the tensor, and the sizes where they are not all 1
+  int parts_axis = 0;
+  bool parts_keep_axis = true;               // false: each part has size 1 and lost the axis
   std::string name;
   ElementType type = ElementType::kUnknown;  // the type that the source model means
   // How the runtime holds it: float32, int32, uint8 or int8. (A bool, an int64 or a computed uint8 is an int32.)

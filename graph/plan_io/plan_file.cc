@@ -38,6 +38,7 @@ Json ImportJson(const ImportOptions& import) {
           {"keepInputFormat", import.keep_input_format},
           {"batch", import.batch},
           {"groupConvNative", import.group_conv_native},
+          {"useOriginRNNImpl", import.recurrent_native},
           {"alignDenormalizedValue", import.align_denormals},
           {"useGeluApproximation", import.gelu_approximation},
           {"forTraining", import.for_training}};
@@ -79,6 +80,7 @@ ImportOptions ReadImport(ObjectReader in) {
   import.keep_input_format = in.Bool("keepInputFormat");
   import.batch = static_cast<int>(in.Int("batch", 0, INT32_MAX));
   import.group_conv_native = in.Bool("groupConvNative");
+  import.recurrent_native = in.Bool("useOriginRNNImpl");
   import.align_denormals = in.Bool("alignDenormalizedValue");
   import.gelu_approximation = in.Bool("useGeluApproximation");
   import.for_training = in.Bool("forTraining");

@@ -15,6 +15,7 @@ graph::ImportOptions ImportFrom(const ParsedLine& line) {
   import.convert_matmul_to_conv = line.Flag("convertMatmulToConv");
   import.batch = static_cast<int>(line.Int("batch"));
   import.group_conv_native = line.Flag("groupConvNative");
+  import.recurrent_native = line.Flag("useOriginRNNImpl");
   import.align_denormals = line.Flag("alignDenormalizedValue");
   return import;
 }

@@ -188,3 +188,22 @@ def test_weights_are_quantized(tmp_path, op, steps):
     got, want = clients.run_mnn(target, feeds), clients.run_onnx(source, feeds)
     for name, reference in want.items():
         assert np.sqrt(np.mean((got[name] - reference) ** 2)) < 0.02 * np.sqrt(np.mean(reference**2)), name
+
+
+@pytest.mark.parametrize("steps", [1, 12])
+@pytest.mark.parametrize("direction", BOTH)
+@pytest.mark.parametrize("op", ["LSTM", "RNN"])
+def test_operators_of_the_runtime(tmp_path, op, direction, steps):
+    """--useOriginRNNImpl: no convolution, and the same values; what the operator cannot do stays as it was."""
+    directions = 2 if direction == "bidirectional" else 1
+    for details, native in (({}, True), ({"bias": False, "states": False}, True), ({"lengths": [steps, 1, 1]}, False)):
+        values = inputs(op, steps, 3, directions=directions, **details)
+        source, target = tmp_path / "model.onnx", tmp_path / "model.mnn"
+        onnx.save(model(op, values, WEIGHTS, outputs=outputs(op), hidden_size=5, direction=direction), source)
+        clients.convert(source, target, "--useOriginRNNImpl")
+        assert bool(Net(target).convolutions()) != native
+        feeds = {n: a for n, a in values.items() if a is not None and n not in WEIGHTS}
+        got, want = clients.run_mnn(target, feeds), clients.run_onnx(source, feeds)
+        for name, reference in want.items():
+            assert got[name].shape == reference.shape
+            np.testing.assert_allclose(got[name], reference, atol=2e-5)

@@ -175,7 +175,7 @@ bool ConvertLoop(NodeContext& n, const OnnxLoop& loop, std::vector<Value>* carri
     known = limit && limit->size() == 1;
     if (known) trips = std::clamp<int64_t>((*limit)[0], 0, kEndless);
   }
-  const bool lists = std::any_of(loop.initial.begin(), loop.initial.end(), [&](Value v) { return n.b.IsSequence(v) || n.b.IsNothing(v); });
+  const bool lists = std::any_of(loop.initial.begin(), loop.initial.end(), [&](Value v) { return n.b.IsSequence(v) || n.b.IsNothing(v) || n.b.IsParts(v); });
   // No pass and something to collect is better left to the general form, which knows the shapes.
   if (known && (trips > 0 || loop.scan_axes.empty()) && CanUnroll(n, loop, trips, lists ? kMostUnrolledNodes : kUnrolledNodes)) {
     SetUnrolled(n, loop, trips, carried, scans);

@@ -12,6 +12,7 @@
 #include "graph/import/onnx/op_table.h"
 #include "graph/import/onnx/ops/loops.h"
 #include "graph/import/onnx/ops/recurrent_activation.h"
+#include "graph/import/onnx/ops/recurrent_native.h"
 
 namespace quantpress::graph::onnx {
 namespace {
@@ -329,6 +330,7 @@ void ConvertRecurrent(NodeContext& n) {
   const auto r = ReadNode(n, kKind, batch_first);
   if (!r || !n.ok()) return;
   const size_t per_direction = activations.size() / directions;
+  if (n.b.options().recurrent_native && IsNativeRecurrent(n)) return NativeRecurrent(n, r->x, r->hidden, direction, batch_first);
   std::vector<Value> all, last_h, last_c;
   for (size_t i = 0; i < directions; ++i) {
     Direction d = ReadDirection(n, *r, i, direction == "reverse" || i == 1, batch_first);

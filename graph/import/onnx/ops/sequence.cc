@@ -42,7 +42,38 @@ void SequenceEmpty(NodeContext& n) {
   if (n.ok()) n.SetOutput(0, n.b.MakeSequence({}, type));
 }
 
+// An item of the parts of a tensor.
+Value PartAt(NodeContext& n, Value sequence, Value position) {
+  const ValueInfo parts = n.b.info(sequence);
+  if (parts.items.size() > 1) {
+    n.Fail("an item of a sequence of parts whose sizes are computed at run time");
+    return {};
+  }
+  const Value item = n.b.Gather(parts.items[0], n.b.ReshapeTo(position, {}), parts.parts_axis);
+  return parts.parts_keep_axis ? n.b.Unsqueeze(item, {parts.parts_axis}) : item;
+}
+
+// The parts of a tensor side by side again.
+Value JoinParts(NodeContext& n, Value sequence, int64_t axis, bool new_axis) {
+  const ValueInfo parts = n.b.info(sequence);
+  const size_t rank = n.b.Rank(parts.items[0]);
+  const auto from = static_cast<size_t>(parts.parts_axis);
+  const auto to = NormalizeAxis(axis, rank);
+  if (!n.ok()) return {};
+  if (!to || parts.parts_keep_axis == new_axis || (!new_axis && *to != from)) {
+    n.Fail("parts along axis {} of a tensor of rank {}, in a number that only a run knows, are joined along axis {}", from, rank, axis);
+    return {};
+  }
+  std::vector<int64_t> order;
+  for (size_t i = 0; i < rank; ++i) {
+    if (i != from) order.push_back(static_cast<int64_t>(i));
+  }
+  order.insert(order.begin() + static_cast<int64_t>(*to), static_cast<int64_t>(from));
+  return *to == from ? parts.items[0] : n.b.Transpose(parts.items[0], order);
+}
+
 void SequenceAt(NodeContext& n) {
+  if (const Value sequence = n.Input(0), at = n.Input(1); n.ok() && n.b.IsParts(sequence)) return n.SetOutput(0, PartAt(n, sequence, at));
   const auto items = Items(n, 0);
   const Value position = n.Input(1);
   if (!items || !n.ok()) return;
@@ -86,13 +117,18 @@ void SequenceErase(NodeContext& n) {
 }
 
 void SequenceLength(NodeContext& n) {
+  if (const Value v = n.Input(0); n.ok() && n.b.IsParts(v)) {
+    const ValueInfo parts = n.b.info(v);
+    return n.SetOutput(0, parts.items.size() > 1 ? n.b.DimOf(parts.items[1], 0) : n.b.DimOf(parts.items[0], static_cast<size_t>(parts.parts_axis)));
+  }
   if (const auto items = Items(n, 0)) n.SetOutput(0, n.b.ScalarInt(static_cast<int64_t>(items->size())));
 }
 
 void ConcatFromSequence(NodeContext& n) {
-  auto items = Items(n, 0);
   const int64_t axis = n.Int("axis", 0);
   const bool new_axis = n.Int("new_axis", 0) != 0;
+  if (const Value v = n.Input(0); n.ok() && n.b.IsParts(v)) return n.SetOutput(0, JoinParts(n, v, axis, new_axis));
+  auto items = Items(n, 0);
   if (!items || !n.ok()) return;
   if (items->empty()) return n.Fail("the items of an empty sequence are joined");
   for (Value& v : *items) {
@@ -112,11 +148,15 @@ void SplitToSequence(NodeContext& n) {
   const Dim length = (*n.b.shape(x))[*a];
   std::vector<int64_t> sizes;
   const auto given = n.b.ConstantInts(split);
-  if (split.valid() && !given) return n.Fail("the sizes of the parts are computed at run time; they must be constant");
+  if (split.valid() && !given) {
+    if (!n.b.HasRank(split) || n.b.shape(split)->size() != 1) return n.Fail("the size of the parts is computed at run time; it must be constant");
+    return n.SetOutput(0, n.b.MakeParts(x, split, *a, true));
+  }
   if (given && !n.b.shape(split)->empty()) {
     sizes = *given;
   } else {
     const int64_t size = given ? (*given)[0] : 1;
+    if (!IsKnown(length) && size == 1) return n.SetOutput(0, n.b.MakeParts(x, {}, *a, keep));
     if (!IsKnown(length) || size < 1) return n.Fail("an axis of unknown size in parts of {}", size);
     if ((length + size - 1) / size > kMaxItems) return n.Fail("a sequence of {} items", (length + size - 1) / size);
     for (int64_t left = length; left > 0; left -= size) sizes.push_back(std::min(size, left));
