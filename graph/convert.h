@@ -33,7 +33,7 @@ struct ImportOptions {
   bool group_conv_native = false;
   bool recurrent_native = false;      // LSTM and RNN as ops of the runtime, with float weights
   bool align_denormals = true;        // flush denormal convolution weights to zero
-  bool gelu_approximation = true;
+  bool gelu_approximation = true;     // erf GELU in front of a product: by the tanh formula (2e-4 relative error)
   bool for_training = false;
 };
 

@@ -32,6 +32,11 @@ Op* GraphIndex::OnlyUser(int t) {
   return users.size() == 1 && !IsOutput(t) ? &graph_->ops[users[0]] : nullptr;
 }
 
+const std::vector<int64_t>* GraphIndex::ShapeOf(int t) const {
+  const auto i = static_cast<size_t>(t);
+  return t >= 0 && i < graph_->shapes.size() && graph_->shapes[i] ? &*graph_->shapes[i] : nullptr;
+}
+
 Op* GraphIndex::ConstProducer(int t) {
   Op* op = Producer(t);
   return op != nullptr && op->type == mnn::OpType::Const ? op : nullptr;
@@ -60,6 +65,20 @@ void GraphIndex::Remove(Op* op) {
   for (int t : op->inputs) {
     if (t >= 0) std::erase(users_[static_cast<size_t>(t)], i);
   }
+}
+
+void GraphIndex::Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, std::vector<int> inputs) {
+  const size_t i = Position(op);
+  for (int t : op->inputs) {
+    if (t >= 0) std::erase(users_[static_cast<size_t>(t)], i);
+  }
+  for (int t : inputs) {
+    if (t >= 0) users_[static_cast<size_t>(t)].push_back(i);
+  }
+  op->type = type;
+  op->main = std::move(main);
+  op->inputs = std::move(inputs);
+  op->bulk.clear();
 }
 
 void GraphIndex::Commit() {

@@ -24,7 +24,9 @@ class GraphIndex {
   // The only op that reads t; nullptr if there is another, or if t is a graph output.
   Op* OnlyUser(int t);
   bool IsOutput(int t) const { return is_output_[static_cast<size_t>(t)]; }
-  // The bulk of the Const op that makes t, or nullptr.
+  // What is known of the shape of t (see Graph::shapes); nullptr if not even the rank is.
+  const std::vector<int64_t>* ShapeOf(int t) const;
+  // The Const op that makes t, or nullptr.
   Op* ConstProducer(int t);
 
   // Makes every user of `from` read `to`.
@@ -32,6 +34,8 @@ class GraphIndex {
   // `op` now makes tensor t as its first output; whoever made t before is removed.
   void MoveOutput(Op* op, int t);
   void Remove(Op* op);
+  // `op` becomes another operator with the same outputs and no weights.
+  void Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, std::vector<int> inputs);
   bool removed(const Op* op) const { return removed_[Position(op)]; }
   size_t Position(const Op* op) const { return static_cast<size_t>(op - graph_->ops.data()); }
 

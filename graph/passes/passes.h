@@ -14,6 +14,11 @@ Status RemoveIdentities(Graph& graph, const ImportOptions& options);   // Identi
 Status FoldScaleIntoConv(Graph& graph, const ImportOptions& options);  // Conv -> Scale, one user
 Status FuseConvBias(Graph& graph, const ImportOptions& options);       // Conv [-> Reshape] -> Add of a channel constant
 Status FuseActivation(Graph& graph, const ImportOptions& options);     // Conv -> ReLU / ReLU6
+Status MergeEqualOps(Graph& graph, const ImportOptions& options);      // ops that compute the same thing
+Status MergeShapes(Graph& graph, const ImportOptions& options);        // shape arithmetic that gives the same sizes
+Status FuseSwish(Graph& graph, const ImportOptions& options);          // leaves dead ops
+Status FuseGelu(Graph& graph, const ImportOptions& options);           // leaves dead ops
+Status FuseLayerNorm(Graph& graph, const ImportOptions& options);      // after MergeEqualOps; leaves dead ops
 Status AssignLayouts(Graph& graph, const ImportOptions& options);      // inserts ConvertTensor; run once, last
 Status RemoveDeadOps(Graph& graph, const ImportOptions& options);      // ops and tensors that nobody needs
 

@@ -8,6 +8,12 @@ namespace {
 constexpr Pass kPasses[] = {
     {"remove-dead", RemoveDeadOps, "drops what no output needs"},
     {"remove-identities", RemoveIdentities, "drops copies"},
+    {"merge-equal", MergeEqualOps, "one op instead of several that compute the same: nothing is computed or packed twice"},
+    {"merge-shapes", MergeShapes, "shape arithmetic that gives the same sizes, once"},
+    {"fuse-swish", FuseSwish, "SiLU and HardSwish in one pass over the data instead of two to four"},
+    {"fuse-gelu", FuseGelu, "GELU in one pass over the data instead of five to eight"},
+    {"fuse-layer-norm", FuseLayerNorm, "layer normalisation in one pass over the data instead of seven"},
+    {"remove-dead", RemoveDeadOps, "drops what the fusions left behind, so that later passes see who uses what"},
     {"fold-scale", FoldScaleIntoConv, "batch normalisation becomes part of the convolution: no pass over the data"},
     {"fuse-conv-bias", FuseConvBias, "an added channel constant becomes the bias: no pass over the data"},
     {"fuse-activation", FuseActivation, "ReLU and ReLU6 run inside the convolution: no pass over the data"},
