@@ -67,7 +67,7 @@ void GraphIndex::Remove(Op* op) {
   }
 }
 
-void GraphIndex::Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, std::vector<int> inputs) {
+void GraphIndex::SetInputs(Op* op, std::vector<int> inputs) {
   const size_t i = Position(op);
   for (int t : op->inputs) {
     if (t >= 0) std::erase(users_[static_cast<size_t>(t)], i);
@@ -75,9 +75,13 @@ void GraphIndex::Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, st
   for (int t : inputs) {
     if (t >= 0) users_[static_cast<size_t>(t)].push_back(i);
   }
+  op->inputs = std::move(inputs);
+}
+
+void GraphIndex::Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, std::vector<int> inputs) {
+  SetInputs(op, std::move(inputs));
   op->type = type;
   op->main = std::move(main);
-  op->inputs = std::move(inputs);
   op->bulk.clear();
 }
 

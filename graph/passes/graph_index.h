@@ -34,6 +34,7 @@ class GraphIndex {
   // `op` now makes tensor t as its first output; whoever made t before is removed.
   void MoveOutput(Op* op, int t);
   void Remove(Op* op);
+  void SetInputs(Op* op, std::vector<int> inputs);
   // `op` becomes another operator with the same outputs and no weights.
   void Become(Op* op, mnn::OpType type, mnn::OpParameterUnion main, std::vector<int> inputs);
   bool removed(const Op* op) const { return removed_[Position(op)]; }

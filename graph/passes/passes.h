@@ -19,6 +19,7 @@ Status MergeShapes(Graph& graph, const ImportOptions& options);        // shape 
 Status FuseSwish(Graph& graph, const ImportOptions& options);          // leaves dead ops
 Status FuseGelu(Graph& graph, const ImportOptions& options);           // leaves dead ops
 Status FuseLayerNorm(Graph& graph, const ImportOptions& options);      // after MergeEqualOps; leaves dead ops
+Status MoveReshapes(Graph& graph, const ImportOptions& options);       // behind activations of products; after the fusions
 Status AssignLayouts(Graph& graph, const ImportOptions& options);      // inserts ConvertTensor; run once, last
 Status RemoveDeadOps(Graph& graph, const ImportOptions& options);      // ops and tensors that nobody needs
 

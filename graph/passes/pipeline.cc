@@ -17,6 +17,9 @@ constexpr Pass kPasses[] = {
     {"fold-scale", FoldScaleIntoConv, "batch normalisation becomes part of the convolution: no pass over the data"},
     {"fuse-conv-bias", FuseConvBias, "an added channel constant becomes the bias: no pass over the data"},
     {"fuse-activation", FuseActivation, "ReLU and ReLU6 run inside the convolution: no pass over the data"},
+    {"move-reshapes", MoveReshapes, "activations work on the packed result of a matrix product, which the next one reads as it is"},
+    {"merge-equal", MergeEqualOps, "reshapes that now start from the same tensor"},
+    {"remove-dead", RemoveDeadOps, "drops reshapes that cancelled out"},
     {"assign-layouts", AssignLayouts, "packs data once for a chain of convolutions instead of around each"},
     {"remove-dead", RemoveDeadOps, "drops what the fusions left behind"},
 };

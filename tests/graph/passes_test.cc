@@ -256,5 +256,53 @@ TEST_F(PassTest, OneChannelIsDepthwise) {
   EXPECT_EQ(Count(OpType::Convolution), 1);
 }
 
+TEST_F(PassTest, DataStaysPackedBetweenProducts) {
+  const Value x = Data(8);
+  const auto weight = [&](int64_t n, int64_t k) { return b_.Floats(std::vector<float>(static_cast<size_t>(n * k), 1), {n, k}); };
+  const Value up = b_.Linear(x, weight(12, 8), {});
+  const Value down = b_.Linear(b_.Unary(U::SILU, up), weight(8, 12), {});
+  Finish({down});
+  Run({MergeEqualOps, MergeShapes, MoveReshapes});
+  EXPECT_EQ(Count(OpType::Convolution), 2);
+  EXPECT_EQ(Count(OpType::Reshape), 2);
+  ASSERT_TRUE(AssignLayouts(graph_, options_).ok());
+  EXPECT_EQ(Count(OpType::ConvertTensor), 2);
+}
+
+TEST_F(PassTest, GatedProductsStayPacked) {
+  const Value x = Data(8);
+  const auto weight = [&](int64_t n, int64_t k) { return b_.Floats(std::vector<float>(static_cast<size_t>(n * k), 1), {n, k}); };
+  b_.SetNamePrefix("gate");
+  const Value gate = b_.Linear(x, weight(12, 8), {});
+  b_.SetNamePrefix("up");
+  const Value up = b_.Linear(x, weight(12, 8), {});
+  b_.SetNamePrefix("down");
+  Finish({b_.Linear(b_.Mul(b_.Unary(U::SILU, gate), up), weight(8, 12), {})});
+  Run({MergeEqualOps, MergeShapes, MoveReshapes});
+  EXPECT_EQ(Count(OpType::Convolution), 3);
+  EXPECT_EQ(Count(OpType::Reshape), 2);
+}
+
+TEST_F(PassTest, AResultThatIsAlsoReadPlainStays) {
+  const Value x = Data(8);
+  const Value up = b_.Linear(x, b_.Floats(std::vector<float>(64, 1), {8, 8}), {});
+  Finish({b_.Unary(U::TANH, up), b_.Add(up, x)});
+  Run({MoveReshapes});
+  for (const Op& op : graph_.ops) {
+    if (op.type == OpType::UnaryOp) {
+      EXPECT_EQ(graph_.shapes[static_cast<size_t>(op.inputs[0])]->size(), 3u);
+    }
+  }
+}
+
+TEST_F(PassTest, ReshapesOfReshapes) {
+  const Value x = Data(8);
+  const Value flat = b_.ReshapeTo(x, {-1, 8});
+  // The first goes back to what it was (the same as `flat`); the second reads x; the third copies a size of its input and stays.
+  Finish({b_.Unary(U::EXP, b_.ReshapeTo(b_.ReshapeTo(flat, {-1, 4}), {-1, 8})), b_.ReshapeTo(flat, {-1, 2}), b_.ReshapeTo(flat, {0, 2, 4})});
+  Run({MergeEqualOps, MoveReshapes, MergeEqualOps});
+  EXPECT_EQ(Count(OpType::Reshape), 3);
+}
+
 }  // namespace
 }  // namespace quantpress::graph
