@@ -125,6 +125,35 @@ TEST(HostileMnn, CodedPayloads) {
   ExpectError(conv_with({1, 2}, scales, 5), {"'conv'", "type 5"});
 }
 
+// Ten thousand ops that all refer to one table with a vector of a megabyte.
+TEST(HostileMnn, SharedTables) {
+  flatbuffers::FlatBufferBuilder builder;
+  mnn::PReluT table;
+  table.slope.resize(250000);
+  const auto shared = mnn::CreatePRelu(builder, &table).Union();
+  std::vector<flatbuffers::Offset<mnn::Op>> ops;
+  for (int i = 0; i < 10000; ++i) {
+    const auto outputs = builder.CreateVector(std::vector<int>{0});
+    mnn::OpBuilder op(builder);
+    op.add_main(shared);
+    op.add_main_type(mnn::OpParameter::PRelu);
+    op.add_type(mnn::OpType::PReLU);
+    op.add_outputIndexes(outputs);
+    ops.push_back(op.Finish());
+  }
+  const auto list = builder.CreateVector(ops);
+  const auto names = builder.CreateVectorOfStrings({"x"});
+  mnn::NetBuilder net(builder);
+  net.add_oplists(list);
+  net.add_tensorName(names);
+  builder.Finish(net.Finish());
+  TempFolder folder;
+  testing::WriteFile(folder / "in.mnn", {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()});
+  const auto result = Convert(testing::Options(folder / "in.mnn", folder / "out.mnn"));
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(Message(result.status()).find("repeat"), std::string::npos) << result.status();
+}
+
 TEST(HostileMnn, EveryTruncation) {
   NetBuilder builder = OneConvolution();
   builder.AddConstant("c", {300}, testing::RandomWeights(300, 1));

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "graph/import/mnn/unpack_op.h"
+#include "graph/import/mnn/unpacked_size.h"
 
 namespace quantpress::graph {
 namespace {
@@ -135,6 +136,7 @@ void ResolveOutputs(Model* model) {
 }
 
 StatusOr<Model> ReadNet(const Bytes& file, const std::string& path) {
+  QP_RETURN_IF_ERROR(CheckUnpackedSize(file));
   const mnn::Net& net = *mnn::GetNet(file.data);
   ExternalFile external(path + ".weight");
   Model model;
