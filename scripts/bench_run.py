@@ -22,6 +22,7 @@ import mnn_file  # noqa: E402
 HQQ = ["--weightQuantBits", "4", "--hqq", "--weightQuantAsymmetric=1", "--weightQuantBlock", "64"]
 MIN_MAX = ["--weightQuantBits", "4", "--weightQuantAsymmetric=1", "--weightQuantBlock", "64"]
 THREADS = [1, 2]
+STATISTICS_MARK = "<!-- figures: written by scripts/bench statistics --write-docs -->"
 MARK = "<!-- figures: written by scripts/bench --write-docs -->"
 
 
@@ -159,6 +160,90 @@ def table(rows):
     return "\n".join(lines)
 
 
+def statistics_cost(cases, folder, repeat):
+    """The same conversions without and with a report, in turn. -> one row for each case and number of threads"""
+    rows = []
+    for case in cases:
+        read_once(case.source)
+        for threads in THREADS:
+            target, report = folder / "measured.mnn", folder / "report.json"
+            pairs = []
+            for _ in range(repeat):
+                pair = []
+                for more in ([], ["--report", report]):
+                    remove(target)
+                    pair.append(measure(ours(case, target, threads, *more)))
+                pairs.append(pair)
+            remove(target)
+            report.unlink()
+            plain, measured = ([getattr(run, "seconds") for run in side] for side in zip(*pairs))
+            rows.append(
+                {
+                    "case": case.name,
+                    "threads": threads,
+                    "plain_seconds": statistics.median(plain),
+                    "report_seconds": statistics.median(measured),
+                    "extra_percent": 100 * (statistics.median(b / a for a, b in zip(plain, measured)) - 1),
+                    "extra_cpu_percent": 100
+                    * (statistics.median(pair[1].cpu_seconds / pair[0].cpu_seconds for pair in pairs) - 1),
+                    "runs": [[dataclasses.asdict(run) for run in pair] for pair in pairs],
+                }
+            )
+            print(rows[-1]["case"], threads, f"{rows[-1]['extra_percent']:.1f} %", flush=True)
+    return rows
+
+
+def statistics_table(rows):
+    lines = [
+        "| conversion | threads | alone, s | with `--report`, s | more time, median of pairs | more CPU time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            "| {case} | {threads} | {plain_seconds:.3f} | {report_seconds:.3f} | {extra_percent:.0f} % "
+            "| {extra_cpu_percent:.0f} % |".format(**row)
+        )
+    return "\n".join(lines)
+
+
+def report_cost(args):
+    """scripts/bench statistics: only the cost of reports."""
+    source = args.folder / "transformer.onnx"
+    size = f"{make(source, args.layers) / 1e6:.0f} million weights"
+    float_mnn = args.folder / "transformer.mnn"
+    clients.convert(source, float_mnn)
+    rows = statistics_cost(statistics_cases(size, float_mnn), args.folder, args.repeat)
+    if not args.keep:
+        for path in (source, pathlib.Path(f"{source}.data"), float_mnn):
+            remove(path)
+    facts = machine()
+    (args.results / "statistics.json").write_text(
+        json.dumps({"machine": facts, "rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    text = statistics_text(rows, facts, args.repeat)
+    print("\n" + text)
+    if args.write_docs:
+        page = ROOT / "docs/benchmarks.md"
+        before, _, after = page.read_text(encoding="utf-8").partition(STATISTICS_MARK)
+        rest = after.partition(MARK)[2]
+        page.write_text(f"{before}{STATISTICS_MARK}\n\n{text}\n{MARK}{rest}", encoding="utf-8")
+
+
+def statistics_cases(size, float_mnn):
+    return [
+        Case(f"{size}, `.mnn` → 4 bit, block 64, HQQ", float_mnn, HQQ),
+        Case(f"{size}, `.mnn` → 4 bit, block 64, min-max", float_mnn, MIN_MAX),
+        Case(f"{size}, `.mnn` → 8 bit", float_mnn, ["--weightQuantBits", "8"]),
+    ]
+
+
+def statistics_text(rows, facts, repeat):
+    return (
+        f"Statistics for a report, {facts['date']}, {facts['processor']}, {facts['cores']} cores, median of {repeat} pairs "
+        f"of runs:\n\n{statistics_table(rows)}\n"
+    )
+
+
 def machine():
     info = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
     model = next(
@@ -260,7 +345,7 @@ def memory(args):
 
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("what", nargs="?", choices=["speed", "memory"], default="speed")
+    parser.add_argument("what", nargs="?", choices=["speed", "statistics", "memory"], default="speed")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--layers", type=int, help="of the generated transformer [16; memory: 100]")
     parser.add_argument("--memory", type=int, default=512, help="budget in MB [512]")
@@ -270,11 +355,11 @@ def main():
     parser.add_argument("--keep", action="store_true", help="keep the generated models")
     parser.add_argument("--write-docs", action="store_true", help="put the table into docs/benchmarks.md")
     args = parser.parse_args()
-    args.layers = args.layers or {"speed": 16, "memory": 100}[args.what]
+    args.layers = args.layers or {"speed": 16, "statistics": 16, "memory": 100}[args.what]
     args.results = ROOT / "build/bench"
     for folder in (args.folder, args.results):
         folder.mkdir(parents=True, exist_ok=True)
-    {"speed": speed, "memory": memory}[args.what](args)
+    {"speed": speed, "statistics": report_cost, "memory": memory}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs one command and measures wall time, peak resident memory and peak anonymous memory."""
+"""Runs one command and measures wall and CPU time, peak resident memory and peak anonymous memory."""
 
 import dataclasses
 import os
@@ -14,6 +14,7 @@ class Measured:
     seconds: float
     resident_mb: float  # peak, mapped file pages included
     anonymous_mb: float  # peak of what was sampled, mapped file pages not included
+    cpu_seconds: float = 0  # of all threads
 
 
 def anonymous_kb(pid):
@@ -52,4 +53,4 @@ def measure(command, cwd=None):
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command[0]}: status {process.returncode}: {message.decode(errors='replace')[-1000:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, peak / 1024)
+    return Measured(seconds, usage.ru_maxrss / 1024, peak / 1024, usage.ru_utime + usage.ru_stime)
