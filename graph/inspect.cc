@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <map>
 
-#include "graph/import/mnn/coded_weight.h"
 #include "graph/import/mnn/mnn_importer.h"
-#include "graph/weights.h"
+#include "graph/weight_summary.h"
 
 namespace quantpress::graph {
 namespace {
@@ -60,73 +59,11 @@ GraphSummary Summarize(const Graph& graph, const std::vector<std::string>& outpu
   return summary;
 }
 
-void DescribeCoded(const Op& op, WeightSummary* weight) {
-  const StatusOr<CodedWeight> coded = ParseCodedWeight(op);
-  if (!coded.ok()) {
-    weight->coding = "unreadable";
-    return;
-  }
-  weight->elements = coded->elements;
-  weight->bits = coded->bits;
-  switch (coded->type) {
-    case 0: weight->coding = "sparse float32"; return;
-    case 2: weight->coding = "sparse"; break;
-    case 4: weight->coding = "int8"; break;
-    default: weight->coding = "quantized"; break;
-  }
-  weight->asymmetric = coded->asymmetric;
-  weight->scale_bits = coded->half_alpha ? 16 : 32;
-  weight->groups = coded->groups;
-  weight->group_size = coded->elements / coded->groups;
-  const StatusOr<dispatch::WeightGeometry> geometry = GeometryOf(op, coded->elements);
-  if (!geometry.ok() || coded->groups <= geometry->rows || weight->group_size % geometry->kernel_size != 0) return;
-  weight->block = weight->group_size / geometry->kernel_size;
-}
-
-WeightSummary Describe(const Graph& graph, const Op& op, const WeightView& view) {
-  WeightSummary weight;
-  weight.layer = op.name;
-  weight.subgraph = graph.name;
-  weight.op_type = mnn::EnumNameOpType(op.type);
-  weight.bytes = view.stored_bytes;
-  weight.elements = view.elements;
-  for (const Bulk& bulk : op.bulk) weight.external |= bulk.external;
-  switch (view.form) {
-    case WeightForm::kFloat:
-    case WeightForm::kFullyConnected:
-    case WeightForm::kConstant:
-      weight.coding = ElementTypeName(view.source->type());
-      weight.bits = ElementBits(view.source->type());
-      break;
-    case WeightForm::kHalf:
-      weight.coding = "float16";
-      weight.bits = 16;
-      break;
-    case WeightForm::kInt8Model:
-      weight.coding = "int8";
-      weight.bits = 8;
-      break;
-    case WeightForm::kCoded: DescribeCoded(op, &weight); break;
-  }
-  return weight;
-}
-
-// Half constants have no entry in a plan, but they are weights to whoever looks at a file.
-std::optional<WeightView> HalfConstant(const Op& op) {
-  const mnn::BlobT* blob = op.main.AsBlob();
-  const Bulk* data = op.FindBulk(BulkField::kBlobUint8s);
-  if (blob == nullptr || data == nullptr || blob->dataType != mnn::DataType::DT_HALF) return std::nullopt;
-  const auto* bytes = std::get_if<Bytes>(&data->data);
-  if (bytes == nullptr || bytes->size / 2 < kMinHalfConstant) return std::nullopt;
-  return WeightView{WeightForm::kHalf, nullptr, bytes->size / 2, bytes->size};
-}
-
 void AddWeights(const Graph& graph, ModelSummary* summary) {
   for (const Op& op : graph.ops) {
-    std::optional<WeightView> view = ViewWeight(op);
-    if (!view.has_value()) view = HalfConstant(op);
+    const std::optional<WeightView> view = ViewAnyWeight(op);
     if (!view.has_value()) continue;
-    summary->weights.push_back(Describe(graph, op, *view));
+    summary->weights.push_back(SummarizeWeight(graph, op, *view));
     summary->weight_elements += summary->weights.back().elements;
     summary->weight_bytes += summary->weights.back().bytes;
   }

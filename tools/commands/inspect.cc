@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/commands/commands.h"
+#include "tools/commands/inspect_weights.h"
 #include "tools/terminal/progress.h"
 
 namespace quantpress::tools {
@@ -90,15 +91,6 @@ void AppendGraph(const GraphSummary& graph, std::string* out) {
   *out += "\n";
 }
 
-std::string Coding(const WeightSummary& weight) {
-  if (weight.groups == 0) return weight.coding;
-  std::string text = fmt::format("{} bit {}", weight.bits, weight.asymmetric ? "asymmetric" : "symmetric");
-  if (weight.block > 0) text += fmt::format(", block {}", weight.block);
-  if (weight.scale_bits == 16) text += ", half scales";
-  if (weight.coding != "quantized") text += fmt::format(", {}", weight.coding);
-  return text;
-}
-
 std::string Text(const ModelSummary& model) {
   std::string out = fmt::format("format   {}", graph::SourceFormatName(model.format));
   if (!model.source.empty()) out += fmt::format(", from {}", model.source);
@@ -115,7 +107,7 @@ std::string Text(const ModelSummary& model) {
   std::vector<std::string> names, codings;
   for (const WeightSummary& weight : model.weights) {
     names.push_back(weight.subgraph.empty() ? weight.layer : fmt::format("{}/{}", weight.subgraph, weight.layer));
-    codings.push_back(Coding(weight));
+    codings.push_back(CodingName(weight));
     // A very long name gets a line that is out of step, and not all others wide ones.
     name_width = std::max(name_width, std::min<size_t>(names.back().size(), 40));
     coding_width = std::max(coding_width, codings.back().size());
@@ -142,7 +134,16 @@ int InspectFile(const Context& context, const std::string& path, bool json) {
 }
 
 int RunInspect(const Context& context) {
-  return InspectFile(context, context.line.words[0], context.line.Flag("json"));
+  const ParsedLine& line = context.line;
+  const bool json = line.Flag("json");
+  if (line.Flag("diff")) {
+    if (line.Given("weights")) return FailUsage(context, InvalidInput("--weights and --diff contradict each other"));
+    if (line.words.size() != 2) return FailUsage(context, InvalidInput("--diff needs two files"));
+    return PrintDiff(context, line.words[0], line.words[1], json);
+  }
+  if (line.words.size() != 1) return FailUsage(context, InvalidInput("too many words: {}; two files need --diff", line.words[1]));
+  if (line.Given("weights")) return PrintWeights(context, line.words[0], line.Text("weights"), json);
+  return InspectFile(context, line.words[0], json);
 }
 
 }  // namespace quantpress::tools
