@@ -1,6 +1,6 @@
 #include "graph/import/mnn/unpacked_size.h"
 
-#include "mnn_types_generated.h"
+#include "graph/schema/mnn_types_generated.h"
 
 namespace quantpress::graph {
 namespace {
