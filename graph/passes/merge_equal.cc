@@ -90,7 +90,8 @@ std::string KeyOf(const Op& op) {
   flatbuffers::FlatBufferBuilder builder;
   op.main.Pack(builder);
   Append(&key, static_cast<uint64_t>(builder.GetSize()));
-  Append(&key, builder.GetCurrentBufferPointer(), builder.GetSize());
+  // An op without parameters leaves the builder without a buffer.
+  if (builder.GetSize() > 0) Append(&key, builder.GetCurrentBufferPointer(), builder.GetSize());
   for (const Bulk& bulk : op.bulk) AppendBulk(&key, bulk);
   return key;
 }
