@@ -22,6 +22,11 @@ if(NOT CMAKE_CXX_FLAGS_RELEASE MATCHES "O2")
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 endif()
 
+if(QUANTPRESS_BUILD_FUZZERS)
+  # The library tells the fuzzer which branches an input takes.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES CXX)
 

@@ -16,6 +16,7 @@ pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 # Header-only for what we use; the CMake package of Debian's flatbuffers names a static library that we do not need.
 find_path(FLATBUFFERS_INCLUDE_DIR flatbuffers/flatbuffers.h REQUIRED)
 find_path(PROTOZERO_INCLUDE_DIR protozero/pbf_reader.hpp REQUIRED)
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
 
 # Code generators run on the build machine, also when cross-compiling.
 find_program(FLATC_EXECUTABLE flatc REQUIRED)
@@ -23,7 +24,7 @@ find_program(PROTOC_EXECUTABLE protoc REQUIRED)
 
 add_library(quantpress_headers_only INTERFACE)
 target_include_directories(quantpress_headers_only SYSTEM INTERFACE
-  ${FLATBUFFERS_INCLUDE_DIR} ${PROTOZERO_INCLUDE_DIR})
+  ${FLATBUFFERS_INCLUDE_DIR} ${PROTOZERO_INCLUDE_DIR} ${XXHASH_INCLUDE_DIR})
 
 if(QUANTPRESS_BUILD_TESTS)
   find_package(GTest 1.12 REQUIRED)
