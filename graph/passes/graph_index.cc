@@ -28,7 +28,7 @@ Op* GraphIndex::Producer(int t) {
 }
 
 Op* GraphIndex::OnlyUser(int t) {
-  const std::vector<size_t>& users = Users(t);
+  const OpPositions& users = Users(t);
   return users.size() == 1 && !IsOutput(t) ? &graph_->ops[users[0]] : nullptr;
 }
 
@@ -59,21 +59,23 @@ void GraphIndex::MoveOutput(Op* op, int t) {
   producer_[static_cast<size_t>(t)] = Position(op);
 }
 
-void GraphIndex::Remove(Op* op) {
-  const size_t i = Position(op);
-  removed_[i] = true;
+void GraphIndex::ForgetInputs(const Op* op) {
   for (int t : op->inputs) {
-    if (t >= 0) std::erase(users_[static_cast<size_t>(t)], i);
+    if (t < 0) continue;
+    OpPositions& users = users_[static_cast<size_t>(t)];
+    users.erase(std::remove(users.begin(), users.end(), Position(op)), users.end());
   }
 }
 
+void GraphIndex::Remove(Op* op) {
+  removed_[Position(op)] = true;
+  ForgetInputs(op);
+}
+
 void GraphIndex::SetInputs(Op* op, std::vector<int> inputs) {
-  const size_t i = Position(op);
-  for (int t : op->inputs) {
-    if (t >= 0) std::erase(users_[static_cast<size_t>(t)], i);
-  }
+  ForgetInputs(op);
   for (int t : inputs) {
-    if (t >= 0) users_[static_cast<size_t>(t)].push_back(i);
+    if (t >= 0) users_[static_cast<size_t>(t)].push_back(Position(op));
   }
   op->inputs = std::move(inputs);
 }

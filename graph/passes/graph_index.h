@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include <absl/container/inlined_vector.h>
+
 #include "graph/ir/model.h"
 
 namespace quantpress::graph {
@@ -14,13 +16,15 @@ namespace quantpress::graph {
 // below, and marks ops as removed instead of erasing them. Commit() erases.
 class GraphIndex {
  public:
+  using OpPositions = absl::InlinedVector<size_t, 2>;  // most tensors have one user, and every pass makes an index
+
   explicit GraphIndex(Graph* graph);
 
   Graph& graph() { return *graph_; }
   // Op that makes tensor t; nullptr for none.
   Op* Producer(int t);
   // Ops that read tensor t, each once per use.
-  const std::vector<size_t>& Users(int t) const { return users_[static_cast<size_t>(t)]; }
+  const OpPositions& Users(int t) const { return users_[static_cast<size_t>(t)]; }
   // The only op that reads t; nullptr if there is another, or if t is a graph output.
   Op* OnlyUser(int t);
   bool IsOutput(int t) const { return is_output_[static_cast<size_t>(t)]; }
@@ -44,9 +48,11 @@ class GraphIndex {
   void Commit();
 
  private:
+  void ForgetInputs(const Op* op);
+
   Graph* graph_;
   std::vector<std::optional<size_t>> producer_;
-  std::vector<std::vector<size_t>> users_;
+  std::vector<OpPositions> users_;
   std::vector<bool> is_output_;
   std::vector<bool> removed_;
 };
