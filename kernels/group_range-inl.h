@@ -17,23 +17,32 @@ namespace quantpress::kernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One group of at least Lanes(d) weights. One of the `bad` becomes NaN if a weight is not finite: 0 * infinity and 0 * NaN are NaN,
-// and min/max alone would lose a NaN on some targets. (It decides, it is not written: a fused step is fine.)
+// One group of at least Lanes(d) weights. One of the `bad` becomes NaN or infinite if a weight is not finite: min/max alone would
+// lose a NaN on some targets. It is a sum of products of two weights each, one step for two vectors; products of finite
+// weights can overflow too, so the caller looks again. (It decides, it is not written: a fused step is fine.)
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size, V& min, V& max, V& bad0, V& bad1) {
   const size_t lanes = hn::Lanes(d);
-  const V zero = hn::Zero(d), largest = hn::Set(d, FLT_MAX);
-  V min0 = largest, max0 = hn::Neg(largest);
-  V min1 = min0, max1 = max0;
-  size_t i = 0;
-  for (; i + 2 * lanes <= size; i += 2 * lanes) {
-    const V a = InRegister(hn::LoadU(d, weights + i)), b = InRegister(hn::LoadU(d, weights + i + lanes));
-    min0 = hn::Min(min0, a);
-    min1 = hn::Min(min1, b);
-    max0 = hn::Max(max0, a);
-    max1 = hn::Max(max1, b);
-    bad0 = hn::MulAdd(a, zero, bad0);
-    bad1 = hn::MulAdd(b, zero, bad1);
+  const V zero = hn::Zero(d);
+  const V first = InRegister(hn::LoadU(d, weights));
+  V min0 = first, max0 = first;
+  size_t i = lanes;
+  if (size >= 2 * lanes) {
+    const V second = InRegister(hn::LoadU(d, weights + lanes));
+    V min1 = second, max1 = second;
+    bad0 = hn::MulAdd(first, second, bad0);
+    for (i = 2 * lanes; i + 2 * lanes <= size; i += 2 * lanes) {
+      const V a = InRegister(hn::LoadU(d, weights + i)), b = InRegister(hn::LoadU(d, weights + i + lanes));
+      min0 = hn::Min(min0, a);
+      min1 = hn::Min(min1, b);
+      max0 = hn::Max(max0, a);
+      max1 = hn::Max(max1, b);
+      bad1 = hn::MulAdd(a, b, bad1);
+    }
+    min0 = hn::Min(min0, min1);
+    max0 = hn::Max(max0, max1);
+  } else {
+    bad0 = hn::MulAdd(first, zero, bad0);
   }
   // What is left, with vectors that may overlap what was seen.
   while (i < size) {
@@ -44,8 +53,23 @@ HWY_INLINE void RangeOfGroup(D d, const float* HWY_RESTRICT weights, size_t size
     bad0 = hn::MulAdd(a, zero, bad0);
     i = at + lanes;
   }
-  min = hn::Min(min0, min1);
-  max = hn::Max(max0, max1);
+  min = min0;
+  max = max0;
+}
+
+// Exact: 0 * infinity and 0 * NaN are NaN.
+template <class D>
+HWY_NOINLINE bool AllFinite(D d, const float* HWY_RESTRICT weights, size_t count) {
+  using V = hn::Vec<D>;
+  const size_t lanes = hn::Lanes(d);
+  const V zero = hn::Zero(d);
+  V bad = zero;
+  for (size_t i = 0; i < count;) {  // the last vector may overlap what was seen
+    const size_t at = i + lanes <= count ? i : count - lanes;
+    bad = hn::MulAdd(hn::LoadU(d, weights + at), zero, bad);
+    i = at + lanes;
+  }
+  return hn::AllTrue(d, hn::Eq(bad, bad));
 }
 
 // Reduces the lanes of Lanes(d) vectors, one per group, to one vector with a lane per group: make(g) gives the vectors,
@@ -111,8 +135,8 @@ HWY_INLINE bool ForRanges(D d, const float* HWY_RESTRICT weights, size_t groups,
     RangeOfGroup(d, weights + g * size, size, low, high, bad0, bad1);
     last(g, hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high)));
   }
-  const V bad = hn::Add(bad0, bad1);
-  return hn::AllTrue(d, hn::Eq(bad, bad));
+  const V bad = hn::MulAdd(hn::Add(bad0, bad1), hn::Zero(d), hn::Zero(d));  // NaN for infinities too
+  return hn::AllTrue(d, hn::Eq(bad, bad)) || AllFinite(d, weights, groups * size);
 }
 
 template <class D>
