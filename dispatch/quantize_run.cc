@@ -188,6 +188,7 @@ class Run {
       const float* const offset = IsAsymmetric(spec_.method) ? scratch_.offset + first : nullptr;
       kernels::DequantizeIndexes(indexes, kernels::CodeMin(spec_.bits), groups, size, scale, offset, scratch_.decoded);
       AddErrorStats(weights, scratch_.decoded, count, out_.stats);
+      if (out_.histograms != nullptr) Sample(weights, indexes, count);
     }
     if (whole_bytes) {
       out_.packed += count;
@@ -201,11 +202,21 @@ class Run {
     std::memmove(scratch_.indexes, scratch_.indexes + full, carried_);
   }
 
+  // Counts the sampled weights of a tile, while all of it is in the first-level cache.
+  void Sample(const float* weights, const uint8_t* indexes, size_t count) {
+    if (next_sample_ < count) {
+      const size_t at = next_sample_;
+      next_sample_ += out_.histograms->Add(weights + at, scratch_.decoded + at, indexes + at, count - at);
+    }
+    next_sample_ -= count;
+  }
+
   const CodingSpec spec_;
   const size_t size_;
   const Scratch scratch_;
   RunOutput out_;  // advances
   size_t carried_ = 0;
+  size_t next_sample_ = 0;  // counted from the tile that comes next
 };
 
 }  // namespace

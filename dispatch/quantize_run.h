@@ -8,6 +8,7 @@
 
 #include "kernels/error_stats.h"
 #include "kernels/finite.h"
+#include "kernels/histogram.h"
 #include "kernels/types.h"
 
 namespace quantpress::dispatch {
@@ -45,6 +46,8 @@ struct RunOutput {
   uint16_t* alpha_half = nullptr;
   // Added to if not null. "Decoded" is what the MNN loader makes of the stored codes and scales.
   ErrorStats* stats = nullptr;
+  // With stats: where not null, every `stride`-th weight of the run is counted, from the first one on.
+  kernels::Histograms* histograms = nullptr;
 };
 
 // Quantizes `groups` consecutive groups of `group_size` weights each, contiguous in memory. Bytes depend only on the

@@ -1,4 +1,4 @@
-// How far decoded weights are from the original ones. Only reported, never written into a model, so the last bits may
+// How far decoded weights are from the original ones, and the range of those. Only reported, never written into a model, so the last bits may
 // depend on the instruction set.
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_H_
 #define QUANTPRESS_KERNELS_ERROR_STATS_H_
@@ -13,16 +13,18 @@ struct ErrorStats {
   double sum_squared_error = 0;
   double sum_squared_weight = 0;
   double sum_squared_decoded = 0;
-  double sum_absolute_error = 0;
   double max_absolute_error = 0;
+  float smallest = 0, largest = 0;  // weight; 0 while count is 0. The sign of a zero is unspecified.
   double dot = 0;  // sum of weight * decoded: cosine = dot / sqrt(sum_squared_weight * sum_squared_decoded)
 
   void Merge(const ErrorStats& other) {
+    if (other.count == 0) return;
+    if (count == 0 || other.smallest < smallest) smallest = other.smallest;
+    if (count == 0 || other.largest > largest) largest = other.largest;
     count += other.count;
     sum_squared_error += other.sum_squared_error;
     sum_squared_weight += other.sum_squared_weight;
     sum_squared_decoded += other.sum_squared_decoded;
-    sum_absolute_error += other.sum_absolute_error;
     if (other.max_absolute_error > max_absolute_error) max_absolute_error = other.max_absolute_error;
     dot += other.dot;
   }

@@ -40,31 +40,34 @@ inline double SumOfLanes(const float* lanes) {
 // The lane sums of one piece of at most kPiece weights. With error = decoded - weight the other sums follow from these.
 struct PieceSums {
   alignas(64) float squared_error[kLanes], squared_weight[kLanes], product[kLanes];  // product: weight * error
-  alignas(64) float absolute[kLanes], worst[kLanes];
+  alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
 };
 
 // Whole rows of sixteen: `rows` of them.
 template <class Arch>
 void SumRows(const float* weights, const float* decoded, size_t rows, PieceSums* sums) {
   using Batch = xsimd::batch<float, Arch>;
-  Lanes<Arch> squared_error(0.0f), squared_weight(0.0f), product(0.0f), absolute(0.0f), worst(0.0f);
+  Lanes<Arch> squared_error(0.0f), squared_weight(0.0f), product(0.0f), worst(0.0f);
+  Lanes<Arch> smallest(weights[0]), largest(weights[0]);
   for (size_t row = 0; row < rows; ++row) {
     for (size_t k = 0; k < Lanes<Arch>::kParts; ++k) {
       const size_t at = row * kLanes + k * Batch::size;
       const Batch w = Batch::load_unaligned(weights + at), q = Batch::load_unaligned(decoded + at);
-      const Batch error = q - w, magnitude = xsimd::abs(error);
+      const Batch error = q - w;
       squared_error.part[k] += error * error;
       squared_weight.part[k] += w * w;
       product.part[k] += w * error;
-      absolute.part[k] += magnitude;
-      worst.part[k] = xsimd::max(worst.part[k], magnitude);
+      worst.part[k] = xsimd::max(worst.part[k], xsimd::abs(error));
+      smallest.part[k] = xsimd::min(smallest.part[k], w);
+      largest.part[k] = xsimd::max(largest.part[k], w);
     }
   }
   squared_error.Store(sums->squared_error);
   squared_weight.Store(sums->squared_weight);
   product.Store(sums->product);
-  absolute.Store(sums->absolute);
   worst.Store(sums->worst);
+  smallest.Store(sums->smallest);
+  largest.Store(sums->largest);
 }
 
 // One more weight in each of the first `count` lanes.
@@ -74,8 +77,9 @@ inline void AddTail(const float* weights, const float* decoded, size_t count, Pi
     sums->squared_error[i] += error * error;
     sums->squared_weight[i] += w * w;
     sums->product[i] += w * error;
-    sums->absolute[i] += magnitude;
     if (magnitude > sums->worst[i]) sums->worst[i] = magnitude;
+    if (w < sums->smallest[i]) sums->smallest[i] = w;
+    if (w > sums->largest[i]) sums->largest[i] = w;
   }
 }
 
@@ -85,16 +89,18 @@ inline void AddPiece(const PieceSums& sums, ErrorStats* stats) {
   stats->sum_squared_weight += weight;
   stats->sum_squared_decoded += weight + 2 * product + error;
   stats->dot += weight + product;
-  stats->sum_absolute_error += SumOfLanes(sums.absolute);
   for (size_t i = 0; i < kLanes; ++i) {
     const double worst = static_cast<double>(sums.worst[i]);
     if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
+    if (sums.smallest[i] < stats->smallest) stats->smallest = sums.smallest[i];
+    if (sums.largest[i] > stats->largest) stats->largest = sums.largest[i];
   }
 }
 
 template <class Arch>
 void AddErrorStats(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
   if (count == 0) return;
+  if (stats->count == 0) stats->smallest = stats->largest = weights[0];
   stats->count += count;
   for (size_t i = 0; i < count; i += kPiece) {
     const size_t left = count - i, size = left < kPiece ? left : kPiece, rows = size / kLanes;

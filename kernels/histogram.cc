@@ -8,6 +8,8 @@ namespace {
 constexpr int kDroppedBits = 32 - kValueBinBits;
 constexpr size_t kNegative = kValueBins / 2;
 
+size_t BinOf(float value) { return std::bit_cast<uint32_t>(value) >> kDroppedBits; }
+
 double StartOf(size_t magnitude_bin) {
   return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(magnitude_bin << kDroppedBits)));
 }
@@ -24,12 +26,14 @@ ValueRange RangeOfBin(size_t bin) {
   return {-StartOf(bin - kNegative + 1), -StartOf(bin - kNegative)};
 }
 
-void CountValues(const float* values, size_t count, size_t stride, uint32_t* bins) {
-  for (size_t i = 0; i < count; i += stride) ++bins[std::bit_cast<uint32_t>(values[i]) >> kDroppedBits];
-}
-
-void CountCodes(const uint8_t* indexes, size_t count, size_t stride, uint64_t* counts) {
-  for (size_t i = 0; i < count; i += stride) ++counts[indexes[i]];
+size_t Histograms::Add(const float* values, const float* decoded_values, const uint8_t* indexes, size_t count) {
+  size_t i = 0;
+  for (; i < count; i += stride) {
+    ++weights[BinOf(values[i])];
+    if (decoded_values != nullptr) ++decoded[BinOf(decoded_values[i])];
+    if (indexes != nullptr) ++codes[indexes[i]];
+  }
+  return i;
 }
 
 void Histograms::Merge(const Histograms& other) {

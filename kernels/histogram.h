@@ -21,16 +21,16 @@ struct ValueRange {
 // Precondition: a bin of finite numbers.
 ValueRange RangeOfBin(size_t bin);
 
-// Every `stride`-th of `count` values, from the first one on, is counted.
-void CountValues(const float* values, size_t count, size_t stride, uint32_t* bins);
-void CountCodes(const uint8_t* indexes, size_t count, size_t stride, uint64_t* counts);
-
 // What is counted of one layer.
 struct Histograms {
-  size_t stride = 1;  // every stride-th weight counts; from each start of a piece anew
+  size_t stride = 1;  // every stride-th weight counts
   std::array<uint64_t, 256> codes{};           // by index: code - lowest code
   std::array<uint32_t, kValueBins> weights{};  // before
   std::array<uint32_t, kValueBins> decoded{};  // what a runtime makes of the codes
+
+  // Counts every stride-th of `count` weights, from the first one on, what each is decoded to and its index (null: not counted).
+  // Returns how many weights from `weights` on the next sample is, which may be behind the end.
+  size_t Add(const float* values, const float* decoded_values, const uint8_t* indexes, size_t count);
 
   void Merge(const Histograms& other);
 };

@@ -119,7 +119,7 @@ class Filler {
     if (measure.histograms == nullptr) return RunTask(index, scratch, nullptr);
     QP_RETURN_IF_ERROR(RunTask(index, scratch, &measure));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    stats_->Finish(index, measure, seconds.count());
+    stats_->Finish(index, std::move(measure), seconds.count());
     return {};
   }
 
@@ -209,7 +209,10 @@ class Filler {
                         ReadWeights(*work.source, begin, count, options_.policy, false, floats, job.layer));
     dispatch::RunOutput out;
     out.packed = packed.data();
-    if (measure != nullptr) out.stats = &measure->errors;
+    if (measure != nullptr) {
+      out.stats = &measure->errors;
+      out.histograms = measure->histograms.get();
+    }
     if (plan.coding.half_scales) {
       out.alpha_half = reinterpret_cast<uint16_t*>(alpha.data());
     } else {
@@ -217,7 +220,6 @@ class Filler {
     }
     const size_t bad = dispatch::QuantizeRun(plan.coding, values, task.count, plan.group_size, quantizer, out);
     if (bad != dispatch::kNoNonFinite) return NonFiniteError(job.layer, begin + bad, values[bad]);
-    if (measure != nullptr) AddCodes(plan, values, count, packed, alpha, measure);
     return WriteCodes(task, job, work, packed, alpha);
   }
 

@@ -16,8 +16,6 @@ namespace quantpress::graph {
 // What one task measures.
 struct Measure {
   dispatch::ErrorStats errors;
-  float smallest = 0, largest = 0;  // weights; of nothing while `ranged` is false
-  bool ranged = false;
   std::unique_ptr<kernels::Histograms> histograms;
   bool finite = true;
 };
@@ -27,11 +25,6 @@ void AddFloats(const float* weights, size_t count, Measure* measure);
 
 // `count` weights and the halves that stand for them. Precondition: all are finite.
 void AddHalves(const float* weights, const uint16_t* halves, size_t count, Measure* measure);
-
-// `count` finite weights that were quantized to `packed` and `alpha` (as dispatch::RunOutput has them); `errors` has been added to already.
-// `count` is a number of whole groups of the plan.
-void AddCodes(const dispatch::WeightPlan& plan, const float* weights, size_t count, std::span<const uint8_t> packed,
-              std::span<const std::byte> alpha, Measure* measure);
 
 // Weights that keep the codes of their source: `indexes` (code - lowest code) and `scales` (float32, one per group of the
 // plan) of whole groups. What the codes stand for is the weight itself, so there is no error.

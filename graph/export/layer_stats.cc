@@ -95,23 +95,36 @@ LayerStats::LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowere
   std::sort(layers_.begin(), layers_.end(), [](const auto& a, const auto& b) { return a->plan_index < b->plan_index; });
 }
 
-std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) const {
+std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) {
   const Layer* layer = layer_of_task_[task];
   if (layer == nullptr) return nullptr;
-  auto histograms = std::make_unique<kernels::Histograms>();
+  std::unique_ptr<kernels::Histograms> histograms;
+  if (const std::lock_guard lock(idle_mutex_); !idle_.empty()) {
+    histograms = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  if (histograms == nullptr) histograms = std::make_unique<kernels::Histograms>();
   histograms->stride = StrideFor(layer->elements);
   return histograms;
 }
 
-void LayerStats::Finish(size_t task, const Measure& measure, double seconds) {
+void LayerStats::Finish(size_t task, Measure measure, double seconds) {
   Layer& layer = *layer_of_task_[task];
   errors_[task] = measure.errors;
+  AddToLayer(measure, seconds, &layer);
+  *measure.histograms = {};
+  const std::lock_guard lock(idle_mutex_);
+  idle_.push_back(std::move(measure.histograms));
+}
+
+void LayerStats::AddToLayer(const Measure& measure, double seconds, Layer* to) const {
+  Layer& layer = *to;
   const std::lock_guard lock(layer.mutex);
   layer.finite &= measure.finite;
   layer.seconds += seconds;
-  if (measure.ranged) {
+  if (measure.errors.count > 0) {
     // Adding 0 makes -0 to 0: which of the two a search finds depends on the instruction set.
-    const double smallest = measure.smallest + 0.0f, largest = measure.largest + 0.0f;
+    const double smallest = measure.errors.smallest + 0.0f, largest = measure.errors.largest + 0.0f;
     layer.smallest = layer.has_range ? std::min(layer.smallest, smallest) : smallest;
     layer.largest = layer.has_range ? std::max(layer.largest, largest) : largest;
     layer.has_range = true;

@@ -20,10 +20,10 @@ class LayerStats {
   LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowered, const dispatch::Plan& plan);
 
   // Histograms for one task to count in; null where nothing is measured for its layer.
-  std::unique_ptr<kernels::Histograms> Start(size_t task) const;
+  std::unique_ptr<kernels::Histograms> Start(size_t task);
 
   // A layer with a task whose numbers are not finite gets no errors.
-  void Finish(size_t task, const Measure& measure, double seconds);
+  void Finish(size_t task, Measure measure, double seconds);
 
   // In plan order; layers that were copied as they are have none.
   std::vector<MeasuredLayer> Reports() const;
@@ -44,11 +44,15 @@ class LayerStats {
     MeasuredLayer report;                           // counts when none is open
   };
 
+  void AddToLayer(const Measure& measure, double seconds, Layer* layer) const;
   void Close(Layer* layer) const;
 
   std::vector<std::unique_ptr<Layer>> layers_;   // in plan order
   std::vector<Layer*> layer_of_task_;            // null: none
   std::vector<dispatch::ErrorStats> errors_;     // by task
+  std::mutex idle_mutex_;
+  // Of finished tasks, all zero: fresh memory for each task would cost as much as the counting.
+  std::vector<std::unique_ptr<kernels::Histograms>> idle_;
 };
 
 }  // namespace quantpress::graph
