@@ -6,19 +6,14 @@
 #include <memory>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <vector>
 
-#include "tbb/global_control.h"
-#include "tbb/info.h"
-#include "tbb/parallel_for.h"
-#include "tbb/task_arena.h"
+#include "dispatch/workers.h"
 
 namespace quantpress::dispatch {
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
-constexpr int kMaxThreads = 1024;
 
 struct AlignedDelete {
   void operator()(std::byte* p) const { ::operator delete[](p, kAlignment); }
@@ -71,11 +66,12 @@ Status RunOne(const TaskList& tasks, size_t task, uint64_t bytes, Scratch* scrat
 }
 
 // Runs the listed tasks on up to `workers` workers, each taking the next one as it gets free.
-void RunGroup(const TaskList& tasks, const std::vector<size_t>& group, const std::vector<uint64_t>& bytes, size_t workers,
-              const RunHooks& hooks, FirstError* error) {
+void RunGroup(const TaskList& tasks, const std::vector<size_t>& group, const std::vector<uint64_t>& bytes, int threads,
+              size_t workers, Isa isa, const RunHooks& hooks, FirstError* error) {
   std::atomic<size_t> next{0};
   std::vector<Scratch> scratch(workers);
-  const auto work = [&](size_t worker) {
+  const auto serve = [&](size_t worker) {
+    const IsaScope scope(isa);  // of the thread, which serves other calls before and behind
     for (;;) {
       const size_t position = next.fetch_add(1, std::memory_order_relaxed);
       if (position >= group.size()) return;
@@ -90,12 +86,13 @@ void RunGroup(const TaskList& tasks, const std::vector<size_t>& group, const std
       }
     }
   };
-  if (workers == 1) return work(0);
-  tbb::parallel_for(size_t{0}, workers, work, tbb::simple_partitioner());
+  if (workers == 1) return serve(0);
+  RunWorkers(threads, workers, serve);
 }
 
 // Splits the tasks in those that all threads can run at once within the budget, and bigger ones.
-Status Run(const TaskList& tasks, const Budget& budget, size_t threads, const RunHooks& hooks) {
+Status Run(const TaskList& tasks, const Budget& budget, const RunHooks& hooks) {
+  const auto threads = static_cast<size_t>(budget.threads);
   std::vector<uint64_t> bytes(tasks.count);
   std::vector<size_t> small, big;
   uint64_t biggest = 0;
@@ -114,10 +111,10 @@ Status Run(const TaskList& tasks, const Budget& budget, size_t threads, const Ru
     }
   }
   FirstError error;
-  if (!small.empty()) RunGroup(tasks, small, bytes, std::min(threads, small.size()), hooks, &error);
+  if (!small.empty()) RunGroup(tasks, small, bytes, budget.threads, std::min(threads, small.size()), budget.isa, hooks, &error);
   if (!big.empty()) {
     const size_t workers = static_cast<size_t>(std::max<uint64_t>(1, budget.memory_bytes / biggest));
-    RunGroup(tasks, big, bytes, std::min({workers, threads, big.size()}), hooks, &error);
+    RunGroup(tasks, big, bytes, budget.threads, std::min({workers, threads, big.size()}), budget.isa, hooks, &error);
   }
   if (hooks.cancellation != nullptr && hooks.cancellation->cancelled()) return Cancelled();
   return error.Take();
@@ -129,16 +126,12 @@ Status RunTasks(const TaskList& tasks, const Budget& budget, const RunHooks& hoo
   if (budget.threads < 0 || budget.threads > kMaxThreads) {
     return InvalidInput("{} threads asked for; possible are 1 to {}, and 0 for all", budget.threads, kMaxThreads);
   }
+  Budget known = budget;
+  if (known.isa == Isa::kAuto) known.isa = ActiveIsa();
+  QP_RETURN_IF_ERROR(ResolveIsa(known.isa).status());
   try {
-    const int available = tbb::info::default_concurrency();
-    const int threads = budget.threads > 0 ? budget.threads : available;
-    // TBB makes as many workers as there are processors; more must be asked for.
-    std::optional<tbb::global_control> more;
-    if (threads > available) {
-      more.emplace(tbb::global_control::max_allowed_parallelism, static_cast<size_t>(threads));
-    }
-    tbb::task_arena arena(threads);
-    return arena.execute([&] { return Run(tasks, budget, static_cast<size_t>(threads), hooks); });
+    if (known.threads == 0) known.threads = AvailableConcurrency();
+    return Run(tasks, known, hooks);
   } catch (const std::exception& e) {
     return SystemError("cannot start work: {}", e.what());
   }

@@ -10,12 +10,14 @@
 
 #include "dispatch/cancellation.h"
 #include "dispatch/status.h"
+#include "dispatch/target.h"
 
 namespace quantpress::dispatch {
 
 struct Budget {
   int threads = 0;                     // 0: all that the process may use
   uint64_t memory_bytes = 512u << 20;  // scratch of all running tasks together
+  Isa isa = Isa::kAuto;                // what kernels use; kAuto: as on the calling thread
 };
 
 struct TaskList {
@@ -32,8 +34,8 @@ struct RunHooks {
 };
 
 // Runs all tasks. Fewer threads than asked run at once when their scratch together would pass the memory budget. Errors: the error of
-// the lowest-numbered failing task (later tasks may be skipped), Cancelled(), or an error if a single task needs more
-// than the budget. Exceptions of dependencies are caught here.
+// the lowest-numbered failing task (later tasks may be skipped), Cancelled(), an error if a single task needs more
+// than the budget, or if the CPU lacks the instruction set. Exceptions of dependencies are caught here.
 Status RunTasks(const TaskList& tasks, const Budget& budget, const RunHooks& hooks = {});
 
 }  // namespace quantpress::dispatch

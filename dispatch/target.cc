@@ -1,10 +1,9 @@
 #include "dispatch/target.h"
 
 #include <array>
-#include <atomic>
 #include <cstdlib>
 
-#include "hwy/highway.h"
+#include "kernels/target.h"
 
 namespace quantpress::dispatch {
 namespace {
@@ -25,25 +24,22 @@ constexpr std::array<IsaRow, 6> kIsas = {{
     {Isa::kNeon, "neon", HWY_NEON},
 }};
 
-// Asked once, before anything is selected: hwy::SupportedTargets() lets kernels use every target again, whatever
-// DisableTargets has said, and it takes long.
-int64_t CpuTargets() {
-  static const int64_t targets = HWY_SUPPORTED_TARGETS & HWY_TARGETS;
-  return targets;
-}
-
-// Forces the question above to be asked before main() can select anything.
-[[maybe_unused]] const int64_t kAskedEarly = CpuTargets();
-
-// kAuto: nothing was selected, and kernels use the best.
-std::atomic<Isa> selected{Isa::kAuto};
+// kAuto: nothing was asked for, and kernels use the best.
+constinit thread_local Isa thread_isa = Isa::kAuto;
 
 Isa BestIsa() {
   Isa best = Isa::kScalar;
   for (const IsaRow& row : kIsas) {
-    if ((CpuTargets() & row.target) != 0) best = row.isa;
+    if ((kernels::CpuTargets() & row.target) != 0) best = row.isa;
   }
   return best;
+}
+
+int64_t TargetOf(Isa isa) {
+  for (const IsaRow& row : kIsas) {
+    if (row.isa == isa) return row.target;
+  }
+  return 0;
 }
 
 std::string IsaNames() {
@@ -72,7 +68,7 @@ StatusOr<Isa> ParseIsa(std::string_view name) {
 std::vector<Isa> AvailableIsas() {
   std::vector<Isa> isas;
   for (const IsaRow& row : kIsas) {
-    if ((CpuTargets() & row.target) != 0) isas.push_back(row.isa);
+    if ((kernels::CpuTargets() & row.target) != 0) isas.push_back(row.isa);
   }
   return isas;
 }
@@ -83,20 +79,23 @@ std::string AvailableIsaNames() {
   return names;
 }
 
-Status SelectIsa(Isa isa) {
-  for (const IsaRow& row : kIsas) {
-    if (row.isa != (isa == Isa::kAuto ? BestIsa() : isa) || (CpuTargets() & row.target) == 0) continue;
-    hwy::DisableTargets(row.target - 1);  // everything better
-    selected = row.isa;
-    return absl::OkStatus();
-  }
+StatusOr<Isa> ResolveIsa(Isa isa) {
+  if (isa == Isa::kAuto) return BestIsa();
+  if ((kernels::CpuTargets() & TargetOf(isa)) != 0) return isa;
   return InvalidInput("instruction set '{}' is not available here; this CPU and build have: {}", IsaName(isa),
                       AvailableIsaNames());
 }
 
-Isa ActiveIsa() {
-  const Isa isa = selected;
-  return isa == Isa::kAuto ? BestIsa() : isa;
+Isa ActiveIsa() { return thread_isa == Isa::kAuto ? BestIsa() : thread_isa; }
+
+IsaScope::IsaScope(Isa isa) : old_isa_(thread_isa), old_column_(kernels::SetThreadColumn(0)) {
+  if (isa != Isa::kAuto) thread_isa = isa;
+  kernels::SetThreadColumn(thread_isa == Isa::kAuto ? 0 : kernels::ColumnOf(TargetOf(thread_isa)));
+}
+
+IsaScope::~IsaScope() {
+  thread_isa = old_isa_;
+  kernels::SetThreadColumn(old_column_);
 }
 
 StatusOr<Isa> IsaFromEnvironment() {

@@ -1,7 +1,9 @@
-// The one place that asks what the CPU can do. Everything else reads the answer; kernels follow automatically.
+// Names for what the CPU can do, and which of it kernels use. The choice belongs to a call and never to the process:
+// two conversions at the same time may use different instruction sets.
 #ifndef QUANTPRESS_DISPATCH_TARGET_H_
 #define QUANTPRESS_DISPATCH_TARGET_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,18 +23,33 @@ std::string_view IsaName(Isa isa);
 // Case-sensitive; the error lists the names.
 StatusOr<Isa> ParseIsa(std::string_view name);
 
-// What this program was built for and this CPU can run, slowest first. Not affected by SelectIsa.
+// What this program was built for and this CPU can run, slowest first.
 std::vector<Isa> AvailableIsas();
 
 // "scalar, ssse3, sse4": the names of AvailableIsas().
 std::string AvailableIsaNames();
 
-// Makes kernels use `isa` from the next call on; kAuto takes the best. InvalidInput if the CPU or the build lacks it.
-// Call it before work starts: it must not run while another thread is inside a kernel.
-Status SelectIsa(Isa isa);
+// The instruction set to use where `isa` is asked for: itself, or for kAuto the best. InvalidInput if the CPU or the
+// build lacks it.
+StatusOr<Isa> ResolveIsa(Isa isa);
 
-// What kernels use now; never kAuto.
+// What kernels use on the calling thread; never kAuto.
 Isa ActiveIsa();
+
+// Kernels of the calling thread use `isa` until the end of the scope, then again what they used before. kAuto changes
+// nothing. Work on other threads is not touched: RunTasks opens a scope on each of its workers. Precondition:
+// ResolveIsa(isa) is ok.
+class IsaScope {
+ public:
+  explicit IsaScope(Isa isa);
+  ~IsaScope();
+  IsaScope(const IsaScope&) = delete;
+  IsaScope& operator=(const IsaScope&) = delete;
+
+ private:
+  Isa old_isa_;
+  size_t old_column_;
+};
 
 // The value of QUANTPRESS_ISA: kAuto where it is unset or empty, InvalidInput where it is no name.
 StatusOr<Isa> IsaFromEnvironment();

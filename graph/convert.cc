@@ -94,6 +94,8 @@ StatusOr<Model> ImportModel(const ImportOptions& options) {
 }
 
 StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options) {
+  QP_RETURN_IF_ERROR(dispatch::ResolveIsa(options.budget.isa).status());
+  const dispatch::IsaScope scope(options.budget.isa);
   QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
   return std::move(planned.conversion);
 }
@@ -101,6 +103,8 @@ StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options) {
 namespace {
 
 StatusOr<ConvertResult> Run(const ConvertOptions& options, const ConvertHooks& hooks, std::vector<MeasuredLayer>* measured) {
+  QP_RETURN_IF_ERROR(dispatch::ResolveIsa(options.budget.isa).status());
+  const dispatch::IsaScope scope(options.budget.isa);  // for what is done before the tasks
   QP_RETURN_IF_ERROR(CheckRecipePath(options));
   QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
   const ConvertOptions& known = planned.conversion.options;

@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "kernels/group_range-inl.h"
+#include "kernels/target.h"
 
 #if HWY_ONCE
 namespace quantpress::kernels {
@@ -13,11 +14,11 @@ HWY_EXPORT(GroupRangeTarget);
 HWY_EXPORT(GroupMaxAbsTarget);
 
 bool GroupRange(const float* weights, size_t groups, size_t group_size, float* min, float* max) {
-  return HWY_DYNAMIC_DISPATCH(GroupRangeTarget)(weights, groups, group_size, min, max);
+  return QP_KERNEL(GroupRangeTarget)(weights, groups, group_size, min, max);
 }
 
 bool GroupMaxAbs(const float* weights, size_t groups, size_t group_size, float* max_abs) {
-  return HWY_DYNAMIC_DISPATCH(GroupMaxAbsTarget)(weights, groups, group_size, max_abs);
+  return QP_KERNEL(GroupMaxAbsTarget)(weights, groups, group_size, max_abs);
 }
 
 }  // namespace quantpress::kernels

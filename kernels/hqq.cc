@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "kernels/hqq-inl.h"
+#include "kernels/target.h"
 
 #if HWY_ONCE
 namespace quantpress::kernels {
@@ -15,11 +16,11 @@ HWY_EXPORT(HqqPowerTarget);
 size_t HqqScratchFloats(const HqqShape& shape) { return HqqScratch::Floats(shape.groups); }
 
 bool HqqSolve(const HqqShape& shape, const float* weights, float* scratch, float* min, float* scale, float* factor) {
-  return HWY_DYNAMIC_DISPATCH(HqqSolveTarget)(shape, weights, scratch, min, scale, factor);
+  return QP_KERNEL(HqqSolveTarget)(shape, weights, scratch, min, scale, factor);
 }
 
 void HqqPower(const float* x, size_t count, float* power) {
-  HWY_DYNAMIC_DISPATCH(HqqPowerTarget)(x, count, power);
+  QP_KERNEL(HqqPowerTarget)(x, count, power);
 }
 
 }  // namespace quantpress::kernels

@@ -5,6 +5,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "kernels/pack-inl.h"
+#include "kernels/target.h"
 
 #if HWY_ONCE
 namespace quantpress::kernels {
@@ -13,7 +14,7 @@ HWY_EXPORT(PackTarget);
 HWY_EXPORT(UnpackTarget);
 
 void PackIndexes(int bits, const uint8_t* indexes, size_t count, uint8_t* packed) {
-  if (count > 0) HWY_DYNAMIC_DISPATCH(PackTarget)(bits, indexes, count, packed);
+  if (count > 0) QP_KERNEL(PackTarget)(bits, indexes, count, packed);
 }
 
 void UnpackIndexes(int bits, const uint8_t* packed, size_t first, size_t count, uint8_t* indexes) {
@@ -29,7 +30,7 @@ void UnpackIndexes(int bits, const uint8_t* packed, size_t first, size_t count, 
     byte += shift / 8;
     shift %= 8;
   }
-  if (count > 0) HWY_DYNAMIC_DISPATCH(UnpackTarget)(bits, byte, count, indexes);
+  if (count > 0) QP_KERNEL(UnpackTarget)(bits, byte, count, indexes);
 }
 
 }  // namespace quantpress::kernels

@@ -40,7 +40,7 @@ void Register(const std::string& name, Place place, std::function<std::string()>
     if (place == Place::kMemory && !memory_on_all_isas && isa != dispatch::AvailableIsas().back()) continue;
     benchmark::RegisterBenchmark(
         (row + "/" + std::string(dispatch::IsaName(isa))).c_str(), [=](benchmark::State& state) {
-          if (!dispatch::SelectIsa(isa).ok()) return state.SkipWithError("this CPU lacks the instruction set");
+          const dispatch::IsaScope scope(isa);
           if (const std::string wrong = check(); !wrong.empty()) return state.SkipWithError(wrong.c_str());
           const std::span<const float> weights = Weights(place);
           const auto start = std::chrono::steady_clock::now();

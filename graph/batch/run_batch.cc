@@ -14,7 +14,6 @@
 #include <system_error>
 #include <thread>
 
-#include "dispatch/target.h"
 #include "graph/batch/content_hash.h"
 #include "graph/report/report.h"
 #include "graph/version.h"
@@ -111,7 +110,7 @@ class Batch {
     const size_t workers = std::min(threads, jobs.size());
     std::atomic<size_t> next{0};
     const auto work = [&](size_t worker) {
-      dispatch::Budget budget;
+      dispatch::Budget budget = setup_.budget;
       budget.threads = static_cast<int>(threads / workers + (worker < threads % workers ? 1 : 0));
       budget.memory_bytes = setup_.budget.memory_bytes / workers;
       for (;;) {
@@ -186,7 +185,7 @@ class Batch {
     QP_ASSIGN_OR_RETURN(ConvertResult converted, job.reports.empty() ? Convert(options, hooks) : ConvertAndMeasure(options, hooks, &measured));
     if (!job.reports.empty()) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const Report report = MakeReport(options, converted, measured, {seconds, budget.threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))});
+      const Report report = MakeReport(options, converted, measured, {seconds, budget.threads});
       QP_RETURN_IF_ERROR(Annotate(WriteReports(report, job.reports), "the model was written, but not its report"));
     }
     result->state = JobState::kConverted;

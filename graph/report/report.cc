@@ -95,7 +95,7 @@ Report MakeReport(const ConvertOptions& options, const ConvertResult& result, co
   report.output_bytes = result.output_bytes;
   report.seconds = context.seconds;
   report.threads = context.threads;
-  report.isa = context.isa;
+  report.isa = dispatch::IsaName(dispatch::ResolveIsa(options.budget.isa).value_or(dispatch::Isa::kAuto));
   report.notes = result.notes;
   for (const WeightPlan& plan : result.plan.weights) report.layers.push_back({plan, MethodName(plan), std::nullopt});
   for (const MeasuredLayer& layer : measured) report.layers[layer.plan_index].measured = layer;

@@ -56,7 +56,6 @@ struct Report {
 struct ReportContext {
   double seconds = 0;
   int threads = 0;
-  std::string isa;
 };
 
 // `measured`: what ConvertAndMeasure gave; empty: none.

@@ -67,7 +67,7 @@ TEST(Statistics, AreTheSameForEveryThreadCountAndIsa) {
     const Converted expected = MustConvert(options);
     ASSERT_EQ(expected.layers.size(), 3u);
     for (const dispatch::Isa isa : dispatch::AvailableIsas()) {
-      ASSERT_TRUE(dispatch::SelectIsa(isa).ok());
+      options.budget.isa = isa;
       for (const int threads : {1, 2, 7}) {
         options.budget.threads = threads;
         const Converted result = MustConvert(options);
@@ -77,7 +77,6 @@ TEST(Statistics, AreTheSameForEveryThreadCountAndIsa) {
         }
       }
     }
-    ASSERT_TRUE(dispatch::SelectIsa(dispatch::Isa::kAuto).ok());
   }
 }
 
@@ -153,8 +152,9 @@ TEST(Statistics, NothingIsMeasuredUnlessAskedFor) {
 TEST(Report, ListsEveryLayerWithItsReason) {
   TempFolder folder;
   WriteModel(folder / "in.mnn");
-  const ConvertOptions options = QuantizedOptions(folder);
-  const Report report = MustReport(options, {1.5, 2, "scalar"});
+  ConvertOptions options = QuantizedOptions(folder);
+  options.budget.isa = dispatch::AvailableIsas().front();
+  const Report report = MustReport(options, {1.5, 2});
   const json file = json::parse(RenderReport(report, ReportFormat::kJson));
   ASSERT_EQ(file["layers"].size(), 3u);
   EXPECT_EQ(file["layers"][0]["method"], "4 bit asymmetric, block 64");
@@ -164,6 +164,7 @@ TEST(Report, ListsEveryLayerWithItsReason) {
   EXPECT_NE(file["layers"][2]["reason"], "");
   EXPECT_EQ(file["totals"]["layers"]["quantized"], 2);
   EXPECT_EQ(file["seconds"], 1.5);
+  EXPECT_EQ(file["isa"], dispatch::IsaName(options.budget.isa));
   uint64_t after = 0;
   for (const json& layer : file["layers"]) after += layer["bytes_after"].get<uint64_t>();
   EXPECT_EQ(file["totals"]["bytes_after"], after);

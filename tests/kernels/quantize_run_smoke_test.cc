@@ -30,12 +30,19 @@ TEST(QuantizeRun, PacksTheWorkedExample) {
 
 TEST(Target, EveryAvailableIsaCanBeSelected) {
   for (const Isa isa : AvailableIsas()) {
-    ASSERT_TRUE(SelectIsa(isa).ok());
-    EXPECT_EQ(ActiveIsa(), isa);
+    EXPECT_EQ(ResolveIsa(isa).value(), isa);
+    {
+      const IsaScope scope(isa);
+      EXPECT_EQ(ActiveIsa(), isa);
+      const IsaScope inner(AvailableIsas().front());
+      EXPECT_EQ(ActiveIsa(), AvailableIsas().front());
+      const IsaScope innermost(Isa::kAuto);
+      EXPECT_EQ(ActiveIsa(), AvailableIsas().front());
+    }
+    EXPECT_EQ(ActiveIsa(), AvailableIsas().back());
     EXPECT_EQ(ParseIsa(IsaName(isa)).value(), isa);
   }
-  ASSERT_TRUE(SelectIsa(Isa::kAuto).ok());
-  EXPECT_EQ(ActiveIsa(), AvailableIsas().back());
+  EXPECT_EQ(ResolveIsa(Isa::kAuto).value(), AvailableIsas().back());
   EXPECT_FALSE(ParseIsa("avx9000").ok());
 }
 

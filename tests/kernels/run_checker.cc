@@ -88,14 +88,13 @@ std::string CheckRun(const dispatch::CodingSpec& spec, const std::vector<float>&
       reference::Quantize(OracleMethod(spec.method), spec.bits, spec.half_scales, weights, groups, group_size);
   std::string result;
   for (const dispatch::Isa isa : dispatch::AvailableIsas()) {
-    if (!dispatch::SelectIsa(isa).ok()) return "cannot select an available instruction set";
+    const dispatch::IsaScope scope(isa);
     if (std::string difference = CheckOnIsa(spec, weights, groups, group_size, want); !difference.empty()) {
       result = fmt::format("{}: method {}, {} bits, half {}, {} groups of {}: {}", dispatch::IsaName(isa),
                            static_cast<int>(spec.method), spec.bits, spec.half_scales, groups, group_size, difference);
       break;
     }
   }
-  (void)dispatch::SelectIsa(dispatch::Isa::kAuto);
   return result;
 }
 

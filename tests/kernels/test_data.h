@@ -20,11 +20,10 @@ template <typename Test>
 void ForEachIsa(Test test) {
   for (const dispatch::Isa isa : dispatch::AvailableIsas()) {
     SCOPED_TRACE(std::string(dispatch::IsaName(isa)));
-    ASSERT_TRUE(dispatch::SelectIsa(isa).ok());
+    const dispatch::IsaScope scope(isa);
     test();
     if (::testing::Test::HasFatalFailure()) break;
   }
-  ASSERT_TRUE(dispatch::SelectIsa(dispatch::Isa::kAuto).ok());
 }
 
 enum class Kind {

@@ -146,7 +146,7 @@ StatusOr<std::unique_ptr<graph::Ledger>> OpenLedger(const std::string& path, con
   return graph::Ledger::Open(own, path, resume);
 }
 
-int Run(const Context& context, const std::vector<BatchModel>& models, graph::Ledger* ledger, const Shard& shard) {
+int Run(const Context& context, const std::vector<BatchModel>& models, graph::Ledger* ledger, const Shard& shard, dispatch::Isa isa) {
   const ParsedLine& line = context.line;
   const auto start = std::chrono::steady_clock::now();
   std::vector<JobResult> results(models.size());
@@ -169,6 +169,7 @@ int Run(const Context& context, const std::vector<BatchModel>& models, graph::Le
   graph::BatchSetup setup;
   setup.budget.threads = line.Int("threads") > 0 ? static_cast<int>(line.Int("threads")) : AvailableThreads();
   setup.budget.memory_bytes = line.Size("memory");
+  setup.budget.isa = isa;
   setup.ledger = ledger;
   setup.resume = line.Flag("resume");
   graph::BatchHooks hooks;
@@ -203,10 +204,11 @@ int RunBatch(const Context& context) {
   for (const std::string& note : line.notes) context.messages.Note(note);
   const std::vector<BatchModel> models = Share(std::move(list->models), *shard);
   if (line.Flag("dry-run")) return PrintList(context, models);
-  if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
+  const StatusOr<dispatch::Isa> isa = IsaFromLine(line);
+  if (!isa.ok()) return Fail(context, isa.status());
   const StatusOr<std::unique_ptr<graph::Ledger>> ledger = OpenLedger(list->ledger, *shard, line.Flag("resume"));
   if (!ledger.ok()) return Fail(context, ledger.status());
-  return Run(context, models, ledger->get(), *shard);
+  return Run(context, models, ledger->get(), *shard, *isa);
 }
 
 }  // namespace quantpress::tools

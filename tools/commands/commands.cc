@@ -30,13 +30,12 @@ int PrintData(const Context& context, std::string_view text) {
   return errno == EPIPE ? kExitError : Fail(context, status);
 }
 
-Status SelectIsaFromLine(const ParsedLine& line) {
-  if (line.Given("isa")) {
-    QP_ASSIGN_OR_RETURN(const dispatch::Isa isa, dispatch::ParseIsa(line.Text("isa")));
-    return Annotate(dispatch::SelectIsa(isa), "--isa");
-  }
-  QP_ASSIGN_OR_RETURN(const dispatch::Isa isa, dispatch::IsaFromEnvironment());
-  return Annotate(dispatch::SelectIsa(isa), dispatch::kIsaEnvironmentVariable);
+StatusOr<dispatch::Isa> IsaFromLine(const ParsedLine& line) {
+  const bool given = line.Given("isa");
+  QP_ASSIGN_OR_RETURN(const dispatch::Isa asked, given ? dispatch::ParseIsa(line.Text("isa")) : dispatch::IsaFromEnvironment());
+  const StatusOr<dispatch::Isa> isa = dispatch::ResolveIsa(asked);
+  if (!isa.ok()) return Annotate(isa.status(), given ? "--isa" : dispatch::kIsaEnvironmentVariable);
+  return isa;
 }
 
 int AvailableThreads() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }

@@ -49,8 +49,8 @@ int FailUsage(const Context& context, const Status& status);
 // Writes data to standard output. A pipe whose reader is gone ends the program without a message.
 int PrintData(const Context& context, std::string_view text);
 
-// Makes kernels use what --isa, else QUANTPRESS_ISA, else the CPU says.
-Status SelectIsaFromLine(const ParsedLine& line);
+// The instruction set that --isa, else QUANTPRESS_ISA, else the CPU says; never kAuto.
+StatusOr<dispatch::Isa> IsaFromLine(const ParsedLine& line);
 // Threads that the process may use.
 int AvailableThreads();
 

@@ -1,7 +1,6 @@
 // `quantpress convert`: one model in, one model out.
 #include <chrono>
 
-#include "dispatch/target.h"
 #include "graph/report/report.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/convert_request.h"
@@ -39,7 +38,7 @@ int Convert(const Context& context, graph::ConvertOptions options) {
   messages.Plain(SummaryText(options, *result, seconds.count()));
   if (!reports.empty()) {
     const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
-    const graph::ReportContext facts = {seconds.count(), threads, std::string(dispatch::IsaName(dispatch::ActiveIsa()))};
+    const graph::ReportContext facts = {seconds.count(), threads};
     const Status status = graph::WriteReports(graph::MakeReport(options, *result, measured, facts), reports);
     if (!status.ok()) return Fail(context, Annotate(status, "the model was written, but not its report"));
   }
@@ -71,7 +70,9 @@ int RunConvert(const Context& context) {
   for (const std::string& warning : request->warnings) context.messages.Warning(warning);
   for (const std::string& note : line.notes) context.messages.Note(note);
   for (const std::string& note : request->notes) context.messages.Note(note);
-  if (const Status status = SelectIsaFromLine(line); !status.ok()) return Fail(context, status);
+  const StatusOr<dispatch::Isa> isa = IsaFromLine(line);
+  if (!isa.ok()) return Fail(context, isa.status());
+  request->options.budget.isa = *isa;
   request->options.output.biz_code = BizCodeFor(request->options);
   if (line.Flag("dry-run") && line.Given("report")) {
     return FailUsage(context, InvalidInput("--report needs a conversion, which --dry-run does not do; leave out one of them"));

@@ -8,8 +8,9 @@
 namespace quantpress::tools {
 
 int RunCpu(const Context& context) {
-  if (const Status status = SelectIsaFromLine(context.line); !status.ok()) return Fail(context, status);
-  const std::string_view used = dispatch::IsaName(dispatch::ActiveIsa());
+  const StatusOr<dispatch::Isa> isa = IsaFromLine(context.line);
+  if (!isa.ok()) return Fail(context, isa.status());
+  const std::string_view used = dispatch::IsaName(*isa);
   const char* variable = std::getenv(dispatch::kIsaEnvironmentVariable);
   const std::string reason = context.line.Given("isa")                  ? "--isa"
                              : variable != nullptr && *variable != '\0' ? dispatch::kIsaEnvironmentVariable
@@ -17,7 +18,7 @@ int RunCpu(const Context& context) {
   if (context.line.Flag("json")) {
     nlohmann::ordered_json json;
     json["available"] = nlohmann::ordered_json::array();
-    for (dispatch::Isa isa : dispatch::AvailableIsas()) json["available"].push_back(dispatch::IsaName(isa));
+    for (const dispatch::Isa each : dispatch::AvailableIsas()) json["available"].push_back(dispatch::IsaName(each));
     json["used"] = used;
     json["chosen_by"] = reason;
     json["threads"] = AvailableThreads();

@@ -168,7 +168,7 @@ std::string SummaryText(const graph::ConvertOptions& options, const graph::Conve
   }
   const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
   out += fmt::format("  time     {:.2f} s, {} thread{}, {}", seconds, threads, threads == 1 ? "" : "s",
-                     dispatch::IsaName(dispatch::ActiveIsa()));
+                     dispatch::IsaName(options.budget.isa));
   return out;
 }
 
