@@ -84,7 +84,16 @@ Status CheckRecipePath(const ConvertOptions& options) {
   return {};
 }
 
+// The tag that the stock tool stores where neither the command line nor the source has one.
+constexpr char kDefaultBizCode[] = "MNNTest";
+
 }  // namespace
+
+std::string BizCodeFor(const ConvertOptions& options) {
+  if (!options.output.biz_code.empty()) return options.output.biz_code;
+  const StatusOr<SourceFormat> format = DetectFormat(options.import.model_path);
+  return format.ok() && *format != SourceFormat::kMnn ? kDefaultBizCode : "";
+}
 
 StatusOr<Model> ImportModel(const ImportOptions& options) {
   QP_ASSIGN_OR_RETURN(const SourceFormat format, ChooseFormat(options));

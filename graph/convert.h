@@ -96,6 +96,9 @@ StatusOr<SourceFormat> DetectFormat(const std::string& path);
 // "ONNX", "MNN", ...
 std::string_view SourceFormatName(SourceFormat format);
 
+// The tag to store (ExportOptions::biz_code): what was asked for, else what the stock tool stores where the source has none.
+std::string BizCodeFor(const ConvertOptions& options);
+
 // Reads a source file into the IR, with the graph passes applied.
 StatusOr<Model> ImportModel(const ImportOptions& options);
 

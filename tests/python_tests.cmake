@@ -31,7 +31,7 @@ function(quantpress_python_test name label script)
   add_test(NAME ${name} COMMAND ${QUANTPRESS_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${arg_UNPARSED_ARGUMENTS}
            COMMAND_EXPAND_LISTS)
   set_tests_properties(${name} PROPERTIES
-    LABELS "${label}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77
+    LABELS "${label}" TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 77 ENVIRONMENT_MODIFICATION "${sanitizer_options}"
     ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;QUANTPRESS_BINARY=${QUANTPRESS_TEST_BINARY};${arg_ENVIRONMENT}")
 endfunction()
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "graph/export/output_file.h"
 #include "graph/json/object_reader.h"
 #include "graph/version.h"
 
@@ -140,6 +141,18 @@ StatusOr<std::string> PlanText(const ConvertOptions& options, const dispatch::Pl
   } catch (const std::exception&) {
     return InvalidInput("a plan is JSON, which cannot hold the name of a layer of this model: it is no UTF-8");
   }
+}
+
+Status WritePlan(const ConvertOptions& options, const dispatch::Plan& plan, const std::string& path) {
+  QP_ASSIGN_OR_RETURN(const std::string text, PlanText(options, plan));
+  if (IsSameFile(path, options.import.model_path)) {
+    return InvalidInput("'{}' is the model itself; give another path for the plan", path);
+  }
+  QP_ASSIGN_OR_RETURN(const std::string resolved, ResolveOutputPath(path));
+  QP_ASSIGN_OR_RETURN(const std::unique_ptr<OutputFile> file, OutputFile::Create(resolved, text.size()));
+  QP_RETURN_IF_ERROR(file->Write(0, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  QP_RETURN_IF_ERROR(file->Sync());
+  return file->Rename();
 }
 
 StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& file) {

@@ -12,6 +12,9 @@ namespace quantpress::graph {
 // JSON text. Of `options` it holds source, import, policies, and what of the output is not its path. Errors: a name that is not UTF-8.
 StatusOr<std::string> PlanText(const ConvertOptions& options, const dispatch::Plan& plan);
 
+// Writes that text beside `path` under a temporary name and renames it. Errors: those of PlanText; the path is that of the model; writing.
+Status WritePlan(const ConvertOptions& options, const dispatch::Plan& plan, const std::string& path);
+
 // Options that make Convert do what the plan says; output path and budget are left to the caller. `file` is for messages.
 // Errors name file, line and field.
 StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& file);

@@ -4,6 +4,7 @@ usage: test_install.py BUILD_FOLDER ARCHITECTURE [--toolchain FILE] [--emulator 
 """
 
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -86,25 +87,38 @@ class Install(unittest.TestCase):
             self.assertIn(option, completion)
         run("bash", "-n", self.prefix / "share/bash-completion/completions/quantpress")
 
-    def test_project_that_uses_the_library(self):
-        build = self.folder / "consumer"
+    def test_only_the_public_headers_are_installed(self):
+        headers = {str(path.relative_to(self.prefix / "include")) for path in (self.prefix / "include").rglob("*.h*")}
+        self.assertEqual(headers, {"quantpress/quantpress.h", "quantpress/quantpress_c.h"})
+        # They need nothing but the standard library of their language.
+        for name, language, compiler in (("quantpress", "c++17", "g++"), ("quantpress_c", "c++17", "g++"), ("quantpress_c", "c11", "gcc")):
+            source = self.folder / ("only.cc" if compiler == "g++" else "only.c")
+            source.write_text(f"#include <quantpress/{name}.h>\n")
+            command = [compiler, f"-std={language}", "-Wall", "-Wextra", "-pedantic-errors", "-Werror", "-I", self.prefix / "include", source]
+            run(*command, "-fsyntax-only")
+            self.assertNotRegex(run(*command, "-M"), r"/(absl|fmt|tbb|oneapi|hwy|flatbuffers|nlohmann)/")
+
+    def test_examples_use_the_library(self):
+        """The programs of docs/examples, as somebody else would build them: their models are those of the command line."""
+        build = self.folder / "examples"
         package = next(self.prefix.glob("lib*/**/cmake/quantpress"))
         toolchain = [f"-DCMAKE_TOOLCHAIN_FILE={ARGS.toolchain}"] if ARGS.toolchain else []
-        run(
-            "cmake",
-            "-G",
-            "Ninja",
-            "-S",
-            ROOT / "tests/install/consumer",
-            "-B",
-            build,
-            f"-Dquantpress_DIR={package}",
-            *toolchain,
-        )
+        examples = next((self.prefix / "share/doc").glob("*/examples"))
+        run("cmake", "-G", "Ninja", "-S", examples, "-B", build, f"-Dquantpress_DIR={package}", *toolchain)
         run("cmake", "--build", build)
-        target = self.folder / "consumer.mnn"
-        self.assertIn("5 weights", run(*ARGS.emulator, build / "consumer", DIGITS, target))
-        self.assertTrue(target.exists())
+        by_program = self.folder / "program.mnn"
+        options = "--weightQuantBits 4 --hqq --weightQuantBlock 32 --rule op:ConvolutionDepthwise=bits:8,block:-1".split()
+        program = self.prefix / "bin/quantpress"
+        run(*ARGS.emulator, program, "convert", "--modelFile", DIGITS, "--MNNModel", by_program, *options)
+        for example in ("convert_cpp", "convert_c"):
+            target, report = self.folder / f"{example}.mnn", self.folder / f"{example}.json"
+            printed = run(*ARGS.emulator, build / example, DIGITS, target, report)
+            self.assertEqual(target.read_bytes(), by_program.read_bytes())
+            self.assertEqual(len(re.findall(r"4 bit HQQ.*SQNR [0-9.]+ dB", printed)), 5, printed)
+            self.assertEqual(len(json.loads(report.read_text())["layers"]), 5)
+            missing = self.folder / "missing.onnx"
+            with self.assertRaisesRegex(AssertionError, "missing.onnx"):
+                run(*ARGS.emulator, build / example, missing, target)
 
     def test_deb(self):
         run("dpkg-deb", "-x", self.deb, self.folder / "deb")

@@ -11,13 +11,10 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/quantpressConfigVersion.c
 install(FILES ${PROJECT_BINARY_DIR}/quantpressConfig.cmake ${PROJECT_BINARY_DIR}/quantpressConfigVersion.cmake
         DESTINATION ${package_dir})
 
-# Headers keep their paths from the root of the repository. Those that only kernels include stay out.
-foreach(folder kernels dispatch graph)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quantpress
-          FILES_MATCHING PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE)
-endforeach()
-install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/graph DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quantpress
-        FILES_MATCHING PATTERN "*.h")
+# The public interface and nothing else: <quantpress/quantpress.h> and <quantpress/quantpress_c.h>.
+install(FILES ${PROJECT_SOURCE_DIR}/graph/api/quantpress.h ${PROJECT_SOURCE_DIR}/graph/api/quantpress_c.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/quantpress)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/LICENSE
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

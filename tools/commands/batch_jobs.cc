@@ -148,7 +148,7 @@ class Builder {
     }
     model->job.reports = line.All("report");
     for (const std::string& report : model->job.reports) QP_RETURN_IF_ERROR(graph::ReportFormatOf(report).status());
-    request.options.output.biz_code = BizCodeFor(request.options);
+    request.options.output.biz_code = graph::BizCodeFor(request.options);
     model->job.settings = SettingsOf(line, request.options.output.biz_code);
     if (!plan_hash.empty()) model->job.settings += "\nplan content=" + plan_hash;
     model->job.options = std::move(request.options);

@@ -73,7 +73,7 @@ int RunConvert(const Context& context) {
   const StatusOr<dispatch::Isa> isa = IsaFromLine(line);
   if (!isa.ok()) return Fail(context, isa.status());
   request->options.budget.isa = *isa;
-  request->options.output.biz_code = BizCodeFor(request->options);
+  request->options.output.biz_code = graph::BizCodeFor(request->options);
   if (line.Flag("dry-run") && line.Given("report")) {
     return FailUsage(context, InvalidInput("--report needs a conversion, which --dry-run does not do; leave out one of them"));
   }

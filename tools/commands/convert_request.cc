@@ -113,9 +113,6 @@ StatusOr<ConvertRequest> RequestFromOptions(const ParsedLine& line) {
   return request;
 }
 
-// The tag that the stock tool stores where neither the command line nor the source has one.
-constexpr char kDefaultBizCode[] = "MNNTest";
-
 }  // namespace
 
 StatusOr<SourceFormat> FormatFromLine(const ParsedLine& line) {
@@ -127,12 +124,6 @@ StatusOr<SourceFormat> FormatFromLine(const ParsedLine& line) {
   if (name == "CAFFE") return SourceFormat::kCaffe;
   if (name == "TFLITE") return SourceFormat::kTfLite;
   return Unsupported("-f {}: this source format is not built yet; possible are ONNX and MNN", name);
-}
-
-std::string BizCodeFor(const graph::ConvertOptions& options) {
-  if (!options.output.biz_code.empty()) return options.output.biz_code;
-  const StatusOr<SourceFormat> format = graph::DetectFormat(options.import.model_path);
-  return format.ok() && *format != SourceFormat::kMnn ? kDefaultBizCode : "";
 }
 
 StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line) {

@@ -25,9 +25,6 @@ StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line);
 // Completes a request that names a plan; others stay as they are.
 Status LoadPlan(ConvertRequest* request);
 
-// The tag to store: what was asked for, else what the stock tool stores where the source has none.
-std::string BizCodeFor(const graph::ConvertOptions& options);
-
 // The format that -f names; kAuto without it.
 StatusOr<graph::SourceFormat> FormatFromLine(const ParsedLine& line);
 

@@ -1,5 +1,4 @@
 // `quantpress plan` and `convert --dry-run`: what a conversion would do.
-#include "graph/export/output_file.h"
 #include "graph/plan_io/plan_file.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/convert_request.h"
@@ -8,17 +7,6 @@
 namespace quantpress::tools {
 namespace {
 
-Status WritePlan(const std::string& path, const graph::ConvertOptions& options, const std::string& text) {
-  if (graph::IsSameFile(path, options.import.model_path)) {
-    return InvalidInput("'{}' is the model itself; give another path for the plan", path);
-  }
-  QP_ASSIGN_OR_RETURN(const std::string resolved, graph::ResolveOutputPath(path));
-  QP_ASSIGN_OR_RETURN(const std::unique_ptr<graph::OutputFile> file, graph::OutputFile::Create(resolved, text.size()));
-  QP_RETURN_IF_ERROR(file->Write(0, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
-  QP_RETURN_IF_ERROR(file->Sync());
-  return file->Rename();
-}
-
 int Show(const Context& context, const graph::ConvertOptions& options, const std::string& path) {
   const StatusOr<graph::PlannedConversion> planned = graph::PlanConversion(options);
   if (!planned.ok()) return Fail(context, planned.status());
@@ -26,10 +14,11 @@ int Show(const Context& context, const graph::ConvertOptions& options, const std
     context.messages.Note(note);
   }
   if (path.empty() && !context.line.Flag("json")) return PrintData(context, Printable(PlanTable(planned->plan)));
-  const StatusOr<std::string> text = graph::PlanText(planned->options, planned->plan);
-  if (!text.ok()) return Fail(context, text.status());
-  if (path.empty()) return PrintData(context, *text);
-  if (const Status status = WritePlan(path, options, *text); !status.ok()) return Fail(context, status);
+  if (path.empty()) {
+    const StatusOr<std::string> text = graph::PlanText(planned->options, planned->plan);
+    return text.ok() ? PrintData(context, *text) : Fail(context, text.status());
+  }
+  if (const Status status = graph::WritePlan(planned->options, planned->plan, path); !status.ok()) return Fail(context, status);
   context.messages.Plain(fmt::format("{}: plan of {} weights", path, planned->plan.weights.size()));
   return kExitOk;
 }
@@ -46,7 +35,7 @@ int RunPlan(const Context& context) {
   for (const std::string& warning : request->warnings) context.messages.Warning(warning);
   for (const std::string& note : line.notes) context.messages.Note(note);
   for (const std::string& note : request->notes) context.messages.Note(note);
-  request->options.output.biz_code = BizCodeFor(request->options);
+  request->options.output.biz_code = graph::BizCodeFor(request->options);
   return Show(context, request->options, line.Text("output"));
 }
 
