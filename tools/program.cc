@@ -85,12 +85,24 @@ int RunCommand(const Context& context) {
   }
 }
 
-}  // namespace
+// The last --log-format of the line, before it is checked: what is wrong with the line is a message too.
+bool AsksForJson(const std::vector<std::string>& arguments) {
+  std::string_view value;
+  for (size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
+    if (arguments[i].starts_with("--log-format=")) value = std::string_view(arguments[i]).substr(13);
+    if (arguments[i] == "--log-format" && i + 1 < arguments.size()) value = arguments[i + 1];
+  }
+  return value.size() == 4 && std::equal(value.begin(), value.end(), "json", [](char a, char b) { return (a | 0x20) == b; });
+}
 
-int RunProgram(const std::vector<std::string>& words) {
-  Context context;
-  context.as_mnnconvert = !words.empty() && IsMnnConvert(words[0]);
-  std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
+// The model or list that a command is about; empty: none.
+std::string FileOf(const ParsedLine& line) {
+  if (line.command->bit == kConvert) return line.Text(line.Given("modelFile") ? "modelFile" : "plan");
+  const bool names_file = (line.command->bit & (kPlan | kBatch | kInspect)) != 0;
+  return names_file && !line.words.empty() ? line.words[0] : std::string();
+}
+
+int Run(std::vector<std::string> arguments, Context& context) {
   if (context.as_mnnconvert) {
     arguments.insert(arguments.begin(), "convert");
   } else if (arguments.empty()) {
@@ -117,6 +129,7 @@ int RunProgram(const std::vector<std::string>& words) {
   StatusOr<ParsedLine> line = ParseLine(std::span(arguments).subspan(1), *command);
   if (!line.ok()) return FailUsage(context, line.status());
   context.line = *std::move(line);
+  context.messages.set_file(FileOf(context.line));
   if (FindOption("quiet", command->bit)) {
     if (context.line.Flag("quiet") && context.line.Flag("verbose")) {
       return FailUsage(context, InvalidInput("--quiet and --verbose contradict each other"));
@@ -125,6 +138,18 @@ int RunProgram(const std::vector<std::string>& words) {
     if (context.line.Flag("verbose")) context.messages.set_verbosity(Verbosity::kVerbose);
   }
   return RunCommand(context);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& words) {
+  Context context;
+  context.as_mnnconvert = !words.empty() && IsMnnConvert(words[0]);
+  const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
+  if (AsksForJson(arguments)) context.messages.set_format(LogFormat::kJson);
+  const int code = Run(arguments, context);
+  context.messages.PrintSummary(context.line.command != nullptr ? context.line.command->name : "", code);
+  return code;
 }
 
 }  // namespace quantpress::tools

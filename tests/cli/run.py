@@ -31,6 +31,7 @@ VARIABLE = [
     (re.compile(r"^(  time     ).*"), r"\1*"),
     (re.compile(r"(SQNR|RMSE) [0-9.e-]+"), r"\1 *"),
     (re.compile(r"^(\[\d+/\d+\] .*), [0-9.]+ s$"), r"\1, * s"),
+    (re.compile(r'"(seconds|threads|isa)":[^,}]+'), r'"\1":*'),
     (re.compile(re.escape(tempfile.gettempdir()) + r"/[^/ ]*/"), "*/"),
 ]
 NAMES = ["quantpress", "MNNConvert", "mnnconvert"]

@@ -181,6 +181,28 @@ class Process(unittest.TestCase):
             self.assertNotIn("\x1b[K", text)
         self.take(output)
 
+    def test_json_messages(self):
+        """On a terminal, in full: every line is an object, without colours and progress."""
+        output = self.folder / "json.mnn"
+        text, code = self.on_terminal(self.command(output, "--log-format=json", "--verbose"), {})
+        self.assertEqual(code, 0, text)
+        self.assertNotIn("\x1b", text)
+        lines = [json.loads(line) for line in text.splitlines()]
+        self.assertEqual({line["level"] for line in lines[:-1]}, {"info"})
+        self.assertEqual([line["file"] for line in lines[:-1]], [str(self.source)] * (len(lines) - 1))
+        self.assertEqual(lines[-1]["level"], "summary")
+        self.assertEqual(lines[-1]["output_bytes"], output.stat().st_size)
+        self.take(output)
+        text, code = self.on_terminal([BINARY, "convert", "--modelFile=missing", "--MNNModel=x.mnn", "--log-format=json"], {})
+        self.assertEqual([json.loads(line).get("level") for line in text.splitlines()], ["error", "summary"])
+        # A signal: what happened, then the summary.
+        process = subprocess.Popen(self.command(output, "--log-format=json"), stderr=subprocess.PIPE)
+        self.wait_for_work(process)
+        process.send_signal(signal.SIGTERM)
+        lines = [json.loads(line) for line in process.communicate(timeout=60)[1].splitlines()]
+        self.assertEqual([line["level"] for line in lines], ["error", "summary"])
+        self.assertEqual(lines[-1]["exit_code"], 128 + signal.SIGTERM)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -56,6 +56,23 @@ std::vector<BatchModel> Share(std::vector<BatchModel> models, const Shard& shard
   return mine;
 }
 
+Json ResultJson(const BatchModel& model, const JobResult& result) {
+  Json row = {{"source", model.row.source}, {"output", model.row.output}, {"state", StateName(result.state)}};
+  if (result.state == JobState::kFailed) row["error"] = Message(result.status);
+  if (result.state == JobState::kConverted) {
+    row["source_bytes"] = result.source_bytes;
+    row["output_bytes"] = result.output_bytes;
+    row["seconds"] = result.seconds;
+  }
+  return row;
+}
+
+Json TotalsJson(const Totals& totals, double seconds) {
+  return {{"converted", totals.converted}, {"complete", totals.complete},         {"failed", totals.failed},
+          {"not_run", totals.not_run},     {"source_bytes", totals.source_bytes}, {"output_bytes", totals.output_bytes},
+          {"seconds", seconds}};
+}
+
 // Says what became of the models, one after the other.
 class Reporter {
  public:
@@ -64,13 +81,16 @@ class Reporter {
 
   void Report(const BatchModel& model, const JobResult& result) {
     progress_.Clear();
+    ++count_;
     const Messages& messages = context_.messages;
-    const std::string place = fmt::format("[{}/{}]", ++count_, models_.size());
+    const About about = {.file = model.row.source};
+    if (!result.warning.empty()) messages.Warning(fmt::format("{}: {}; --resume will convert it again", model.row.output, result.warning), about);
+    if (messages.json()) return ReportJson(model, result);
+    const std::string place = fmt::format("[{}/{}]", count_, models_.size());
     if (result.state == JobState::kFailed) {
       messages.Error(fmt::format("{} {}: {}", place, model.row.where, Message(result.status)));
       return;
     }
-    if (!result.warning.empty()) messages.Warning(fmt::format("{}: {}; --resume will convert it again", model.row.output, result.warning));
     if (messages.verbose()) {
       for (const std::string& note : ConversionNotes(result.notes, result.plan, true)) messages.Note(fmt::format("{}: {}", model.row.output, note));
     }
@@ -83,6 +103,19 @@ class Reporter {
   }
 
  private:
+  void ReportJson(const BatchModel& model, const JobResult& result) const {
+    const bool failed = result.state == JobState::kFailed;
+    if (context_.messages.verbose()) PrintNotes(context_.messages, result.notes, result.plan, {.file = model.row.source});
+    Json json = {{"message", failed ? Message(result.status) : std::string(StateName(result.state))}};
+    json["file"] = model.row.source;
+    json.update(ResultJson(model, result));
+    json.erase("source");
+    json.erase("error");
+    json["done"] = count_;
+    json["models"] = models_.size();
+    context_.messages.Fields(failed ? "error" : "info", json);
+  }
+
   const Context& context_;
   const std::vector<BatchModel>& models_;
   ProgressLine& progress_;
@@ -109,24 +142,8 @@ std::string SummaryText(const Totals& totals, size_t models, const Shard& shard,
 
 std::string SummaryJson(const std::vector<BatchModel>& models, const std::vector<JobResult>& results, const Totals& totals, double seconds) {
   Json json = {{"models", Json::array()}};
-  for (size_t i = 0; i < models.size(); ++i) {
-    const JobResult& result = results[i];
-    Json row = {{"source", models[i].row.source}, {"output", models[i].row.output}, {"state", StateName(result.state)}};
-    if (result.state == JobState::kFailed) row["error"] = Message(result.status);
-    if (result.state == JobState::kConverted) {
-      row["source_bytes"] = result.source_bytes;
-      row["output_bytes"] = result.output_bytes;
-      row["seconds"] = result.seconds;
-    }
-    json["models"].push_back(std::move(row));
-  }
-  json["converted"] = totals.converted;
-  json["complete"] = totals.complete;
-  json["failed"] = totals.failed;
-  json["not_run"] = totals.not_run;
-  json["source_bytes"] = totals.source_bytes;
-  json["output_bytes"] = totals.output_bytes;
-  json["seconds"] = seconds;
+  for (size_t i = 0; i < models.size(); ++i) json["models"].push_back(ResultJson(models[i], results[i]));
+  json.update(TotalsJson(totals, seconds));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -156,7 +173,7 @@ int Run(const Context& context, const std::vector<BatchModel>& models, graph::Le
                         ProgressLine::Unit::kBytes);
   Reporter reporter(context, models, &progress);
   for (size_t i = 0; i < models.size(); ++i) {
-    for (const std::string& warning : models[i].warnings) context.messages.Warning(fmt::format("{}: {}", models[i].row.where, warning));
+    for (const std::string& warning : models[i].warnings) context.messages.Warning(fmt::format("{}: {}", models[i].row.where, warning), {.file = models[i].row.source});
     if (models[i].status.ok()) {
       jobs.push_back(models[i].job);
       place.push_back(i);
@@ -182,7 +199,12 @@ int Run(const Context& context, const std::vector<BatchModel>& models, graph::Le
   for (size_t i = 0; i < done.size(); ++i) results[place[i]] = std::move(done[i]);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const Totals totals = Sum(results);
-  context.messages.Plain(SummaryText(totals, models.size(), shard, seconds, setup.budget.threads));
+  if (context.messages.json()) {
+    context.messages.AddToSummary({{"models", models.size()}});
+    context.messages.AddToSummary(TotalsJson(totals, seconds));
+  } else {
+    context.messages.Plain(SummaryText(totals, models.size(), shard, seconds, setup.budget.threads));
+  }
   if (line.Flag("json")) {
     if (const int code = PrintData(context, SummaryJson(models, results, totals, seconds)); code != kExitOk) return code;
   }

@@ -1,5 +1,6 @@
 // `quantpress convert`: one model in, one model out.
 #include <chrono>
+#include <nlohmann/json.hpp>
 
 #include "graph/report/report.h"
 #include "tools/commands/commands.h"
@@ -32,10 +33,14 @@ int Convert(const Context& context, graph::ConvertOptions options) {
     messages.Error("cancelled; nothing was written");
     return 128 + SignalReceived();
   }
-  for (const std::string& note : ConversionNotes(result->notes, result->plan, messages.verbose())) messages.Note(note);
-  if (messages.verbose()) messages.Plain(LayerTable(*result));
+  PrintNotes(messages, result->notes, result->plan);
+  if (messages.verbose()) PrintLayers(messages, *result);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  messages.Plain(SummaryText(options, *result, seconds.count()));
+  if (messages.json()) {
+    messages.AddToSummary(SummaryFields(options, *result, seconds.count()));
+  } else {
+    messages.Plain(SummaryText(options, *result, seconds.count()));
+  }
   if (!reports.empty()) {
     const int threads = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
     const graph::ReportContext facts = {seconds.count(), threads};

@@ -1,4 +1,6 @@
 // `quantpress plan` and `convert --dry-run`: what a conversion would do.
+#include <nlohmann/json.hpp>
+
 #include "graph/plan_io/plan_file.h"
 #include "tools/commands/commands.h"
 #include "tools/commands/convert_request.h"
@@ -10,9 +12,8 @@ namespace {
 int Show(const Context& context, const graph::ConvertOptions& options, const std::string& path) {
   const StatusOr<graph::PlannedConversion> planned = graph::PlanConversion(options);
   if (!planned.ok()) return Fail(context, planned.status());
-  for (const std::string& note : ConversionNotes(planned->notes, planned->plan, context.messages.verbose())) {
-    context.messages.Note(note);
-  }
+  PrintNotes(context.messages, planned->notes, planned->plan);
+  context.messages.AddToSummary(PlanFields(planned->plan));
   if (path.empty() && !context.line.Flag("json")) return PrintData(context, Printable(PlanTable(planned->plan)));
   if (path.empty()) {
     const StatusOr<std::string> text = graph::PlanText(planned->options, planned->plan);

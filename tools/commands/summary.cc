@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
@@ -126,20 +127,57 @@ std::string PlanTable(const dispatch::Plan& plan) {
   return out;
 }
 
-std::string LayerTable(const graph::ConvertResult& result) {
-  std::string out;
+void PrintLayers(const Messages& messages, const graph::ConvertResult& result) {
   auto report = result.layers.begin();
   for (size_t i = 0; i < result.plan.weights.size(); ++i) {
     const WeightPlan& plan = result.plan.weights[i];
-    out += fmt::format("{}: {}, {} -> {} bytes", FullName(plan), graph::MethodName(plan), plan.bytes_before, plan.bytes_after);
+    std::string text = fmt::format("{}, {} -> {} bytes", graph::MethodName(plan), plan.bytes_before, plan.bytes_after);
     if (report != result.layers.end() && report->plan_index == i) {
-      out += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
+      text += fmt::format(", RMSE {:.3g}, {}", report->rmse, Decibels(report->sqnr_db));
       ++report;
     }
-    out += fmt::format(" ({})\n", plan.reason);
+    text += fmt::format(" ({})", plan.reason);
+    const std::string name = FullName(plan);
+    messages.Plain(messages.json() ? text : fmt::format("{}: {}", name, text), {.layer = name});
   }
-  if (!out.empty()) out.pop_back();
-  return out;
+}
+
+void PrintNotes(const Messages& messages, const std::vector<std::string>& notes, const dispatch::Plan& plan, const About& about) {
+  if (!messages.json()) {
+    for (const std::string& note : ConversionNotes(notes, plan, messages.verbose())) messages.Note(note, about);
+    return;
+  }
+  for (const std::string& note : notes) messages.Note(note, about);
+  for (const WeightPlan& weight : plan.weights) {
+    const std::string name = FullName(weight);
+    if (!weight.note.empty()) messages.Note(weight.note, {about.file, name});
+  }
+}
+
+nlohmann::ordered_json PlanFields(const dispatch::Plan& plan) {
+  uint64_t before = 0, after = 0, quantized = 0, half = 0, float32 = 0, kept = 0;
+  for (const WeightPlan& weight : plan.weights) {
+    before += weight.bytes_before;
+    after += weight.bytes_after;
+    quantized += weight.storage == Storage::kQuantized;
+    half += weight.storage == Storage::kHalf;
+    float32 += weight.storage == Storage::kFloat32;
+    kept += weight.storage == Storage::kAsIs;
+  }
+  return {{"layers", {{"quantized", quantized}, {"float16", half}, {"float32", float32}, {"kept", kept}}},
+          {"bytes_before", before},
+          {"bytes_after", after}};
+}
+
+nlohmann::ordered_json SummaryFields(const graph::ConvertOptions& options, const graph::ConvertResult& result, double seconds) {
+  nlohmann::ordered_json json = {{"source", options.import.model_path}, {"output", options.output.output_path}};
+  json.update(PlanFields(result.plan));
+  json["source_bytes"] = result.source_bytes;
+  json["output_bytes"] = result.output_bytes;
+  json["seconds"] = seconds;
+  json["threads"] = options.budget.threads > 0 ? options.budget.threads : AvailableThreads();
+  json["isa"] = dispatch::IsaName(options.budget.isa);
+  return json;
 }
 
 std::string SummaryText(const graph::ConvertOptions& options, const graph::ConvertResult& result, double seconds) {

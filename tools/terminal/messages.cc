@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "fmt/format.h"
 #include "tools/terminal/standard_streams.h"
@@ -30,6 +31,11 @@ size_t PrintableLength(std::string_view text) {
   }
   return length;
 }
+
+using Json = nlohmann::ordered_json;
+
+// In one piece, so that lines of several threads and processes do not mix. What is no UTF-8 becomes U+FFFD.
+void WriteLine(const Json& json) { WriteStandardError(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"); }
 
 bool HasText(const char* variable) {
   const char* value = std::getenv(variable);
@@ -59,7 +65,16 @@ Messages::Messages() {
   colours_ = is_terminal_ && !HasText("NO_COLOR");
 }
 
-void Messages::Print(std::string_view kind, std::string_view colour, std::string_view text) const {
+Messages::~Messages() = default;
+
+void Messages::set_format(LogFormat format) {
+  if (format == LogFormat::kText) return;
+  summary_ = std::make_unique<Json>(Json::object());
+  is_terminal_ = colours_ = false;
+}
+
+void Messages::Print(std::string_view kind, std::string_view colour, std::string_view text, const About& about) const {
+  if (json()) return PrintJson(kind, text, about);
   const std::string safe = Printable(text);
   if (colours_) {
     WriteStandardError(fmt::format("quantpress: \x1b[{}m{}:\x1b[0m {}\n", colour, kind, safe));
@@ -68,16 +83,43 @@ void Messages::Print(std::string_view kind, std::string_view colour, std::string
   }
 }
 
-void Messages::Error(std::string_view text) const { Print("error", "1;31", text); }
-
-void Messages::Warning(std::string_view text) const { Print("warning", "1;33", text); }
-
-void Messages::Note(std::string_view text) const {
-  if (verbosity_ != Verbosity::kQuiet) Print("note", "36", text);
+void Messages::PrintJson(std::string_view level, std::string_view text, const About& about) const {
+  Json json = {{"level", level}, {"message", text}};
+  if (const std::string_view file = about.file.empty() ? std::string_view(file_) : about.file; !file.empty()) json["file"] = file;
+  if (!about.layer.empty()) json["layer"] = about.layer;
+  WriteLine(json);
 }
 
-void Messages::Plain(std::string_view text) const {
-  if (verbosity_ != Verbosity::kQuiet) WriteStandardError(Printable(text) + "\n");
+void Messages::Error(std::string_view text, const About& about) const { Print("error", "1;31", text, about); }
+
+void Messages::Warning(std::string_view text, const About& about) const { Print("warning", "1;33", text, about); }
+
+void Messages::Note(std::string_view text, const About& about) const {
+  if (verbosity_ != Verbosity::kQuiet) Print("note", "36", text, about);
+}
+
+void Messages::Plain(std::string_view text, const About& about) const {
+  if (verbosity_ == Verbosity::kQuiet) return;
+  if (json()) return PrintJson("info", text, about);
+  WriteStandardError(Printable(text) + "\n");
+}
+
+void Messages::Fields(std::string_view level, const Json& fields) const {
+  if (!json() || (verbosity_ == Verbosity::kQuiet && level != "error")) return;
+  Json json = {{"level", level}};
+  json.update(fields);
+  WriteLine(json);
+}
+
+void Messages::AddToSummary(const Json& fields) const {
+  if (json()) summary_->update(fields);
+}
+
+void Messages::PrintSummary(std::string_view command, int exit_code) const {
+  if (!json()) return;
+  Json json = {{"command", command}, {"exit_code", exit_code}};
+  json.update(*summary_);
+  Fields("summary", json);
 }
 
 }  // namespace quantpress::tools
