@@ -6,6 +6,7 @@
 #include "graph/export/output_file.h"
 #include "graph/import/mnn/mnn_importer.h"
 #include "graph/import/onnx/onnx_importer.h"
+#include "graph/model_json/read.h"
 #include "graph/passes/pipeline.h"
 #include "graph/recipe/recipe.h"
 
@@ -27,6 +28,10 @@ StatusOr<SourceFormat> ChooseFormat(const ImportOptions& options) {
 StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
   switch (format) {
     case SourceFormat::kMnn: return ImportMnn(options.model_path);
+    case SourceFormat::kJson: {
+      QP_ASSIGN_OR_RETURN(const MnnFromJson json, ReadMnnJson(options.model_path));
+      return ImportMnnBytes(json.file, options.model_path);
+    }
     case SourceFormat::kOnnx: {
       QP_ASSIGN_OR_RETURN(Model model, ImportOnnx(options));
       QP_RETURN_IF_ERROR(RunImportPasses(model, options));
@@ -92,7 +97,7 @@ constexpr char kDefaultBizCode[] = "MNNTest";
 std::string BizCodeFor(const ConvertOptions& options) {
   if (!options.output.biz_code.empty()) return options.output.biz_code;
   const StatusOr<SourceFormat> format = DetectFormat(options.import.model_path);
-  return format.ok() && *format != SourceFormat::kMnn ? kDefaultBizCode : "";
+  return format.ok() && *format != SourceFormat::kMnn && *format != SourceFormat::kJson ? kDefaultBizCode : "";
 }
 
 StatusOr<Model> ImportModel(const ImportOptions& options) {

@@ -18,7 +18,7 @@ namespace quantpress::graph {
 
 struct Recipe;
 
-enum class SourceFormat : uint8_t { kAuto, kMnn, kOnnx, kTensorFlow, kTfLite, kCaffe };
+enum class SourceFormat : uint8_t { kAuto, kMnn, kOnnx, kTensorFlow, kTfLite, kCaffe, kJson };
 
 // How a source is turned into a graph.
 struct ImportOptions {

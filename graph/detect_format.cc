@@ -1,6 +1,7 @@
 // Which format a file has, from its content.
 #include "graph/convert.h"
 #include "graph/import/mnn/mnn_importer.h"
+#include "graph/model_json/read.h"
 
 namespace quantpress::graph {
 namespace {
@@ -102,9 +103,10 @@ StatusOr<SourceFormat> DetectFormat(const std::string& path) {
   if (file.empty()) return InvalidInput("'{}' is empty; expected a model", path);
   if (file.size >= 8 && std::memcmp(file.data + 4, "TFL3", 4) == 0) return SourceFormat::kTfLite;
   if (LooksLikeMnn(file)) return SourceFormat::kMnn;
+  if (LooksLikeJson(file)) return SourceFormat::kJson;
   const SourceFormat format = DetectProtobuf(file);
   if (format != SourceFormat::kAuto) return format;
-  return InvalidInput("'{}' is no model in a format that is known (MNN, ONNX, TensorFlow, TFLite, Caffe), or it is damaged",
+  return InvalidInput("'{}' is no model in a format that is known (MNN, ONNX, TensorFlow, TFLite, Caffe, MNN as JSON), or it is damaged",
                       path);
 }
 
@@ -116,6 +118,7 @@ std::string_view SourceFormatName(SourceFormat format) {
     case SourceFormat::kTensorFlow: return "TensorFlow";
     case SourceFormat::kTfLite: return "TFLite";
     case SourceFormat::kCaffe: return "Caffe";
+    case SourceFormat::kJson: return "JSON";
   }
   return "unknown";
 }

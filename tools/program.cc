@@ -72,6 +72,8 @@ int RunCommand(const Context& context) {
       return RunBatch(context);
     case kInspect:
       return RunInspect(context);
+    case kVerify:
+      return RunVerify(context);
     case kOps:
       return RunOps(context);
     case kCpu:

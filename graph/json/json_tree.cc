@@ -1,52 +1,13 @@
 #include "graph/json/json_tree.h"
 
 #include <algorithm>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "graph/ir/bytes.h"
+#include "graph/json/parse_events.h"
 
 namespace quantpress::graph::json {
 namespace {
-
-constexpr size_t kMostShown = 60;
-
-std::string Cut(std::string text) {
-  if (text.size() <= kMostShown) return text;
-  text.resize(kMostShown);
-  while (!text.empty() && (static_cast<uint8_t>(text.back()) & 0xC0) == 0x80) text.pop_back();
-  if (!text.empty() && static_cast<uint8_t>(text.back()) >= 0xC0) text.pop_back();
-  return text + "...";
-}
-
-// Tells all its copies how far the parser has read: events of the parser carry no position.
-class CountingIterator {
- public:
-  using iterator_category = std::forward_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  CountingIterator(const char* at, const char** furthest) : at_(at), furthest_(furthest) {}
-  reference operator*() const { return *at_; }
-  CountingIterator& operator++() {
-    *furthest_ = ++at_;
-    return *this;
-  }
-  CountingIterator operator++(int) {
-    CountingIterator old = *this;
-    ++*this;
-    return old;
-  }
-  bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
-  bool operator!=(const CountingIterator& other) const { return at_ != other.at_; }
-
- private:
-  const char* at_;
-  const char** furthest_;
-};
 
 // Builds the tree from the events of the parser.
 class Builder {
@@ -107,12 +68,7 @@ class Builder {
     return true;
   }
   bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) {
-    std::string text = error.what();
-    const size_t column = text.find("column ");
-    const size_t colon = text.find(": ", column == std::string::npos ? 0 : column);
-    if (colon != std::string::npos) text = text.substr(colon + 2);
-    text.resize(std::min<size_t>(text.size(), 200));
-    return Fail(Line(furthest_), "not valid JSON: " + text);
+    return Fail(Line(furthest_), NotJson(error));
   }
 
  private:

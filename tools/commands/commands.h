@@ -15,6 +15,8 @@ namespace quantpress::tools {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitError = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitTestFailed = 3;  // the runtime gave other numbers than the references
+inline constexpr int kExitNoRuntime = 4;   // there is nothing to test with
 
 struct Context {
   ParsedLine line;
@@ -29,12 +31,16 @@ int RunConvert(const Context& context);
 int RunPlan(const Context& context);
 int RunBatch(const Context& context);
 int RunInspect(const Context& context);
+int RunVerify(const Context& context);
 int RunOps(const Context& context);
 int RunCpu(const Context& context);
 int RunVersion(const Context& context);
 
 // Prints what a conversion would do, for `plan` and --dry-run: a table, or with --json what a plan file holds.
 int PrintPlan(const Context& context, const graph::ConvertOptions& options);
+
+// Runs a model on the stock runtime as the options of the self test say, for `verify` and for --testdir.
+int VerifyFile(const Context& context, const std::string& path);
 
 // Inspects one file, for `inspect` and for --info.
 int InspectFile(const Context& context, const std::string& path, bool json);

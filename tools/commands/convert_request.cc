@@ -1,5 +1,7 @@
 #include "tools/commands/convert_request.h"
 
+#include <algorithm>
+
 #include "graph/plan_io/plan_file.h"
 
 namespace quantpress::tools {
@@ -79,12 +81,17 @@ std::vector<std::string> OptionsWithoutEffect(const ParsedLine& line, const grap
   return notes;
 }
 
+bool IsOfSelfTest(const Option& option) {
+  constexpr std::string_view kNames[] = {"testdir", "testconfig", "thredhold", "python"};
+  return std::find(std::begin(kNames), std::end(kNames), option.name) != std::end(kNames);
+}
+
 // A plan stands for all options that decide what the output holds.
 Status CheckNothingBesidesPlan(const ParsedLine& line) {
   for (const Option* option : line.GivenOptions()) {
     const bool allowed = option->group == Group::kRun || option->group == Group::kMessages || option->name == "plan" ||
-                         option->name == "modelFile" || option->name == "MNNModel" || option->name == "dry-run" ||
-                         option->state == State::kNoEffect;
+                         option->name == "modelFile" || option->name == "MNNModel" || option->name == "JsonFile" ||
+                         option->name == "dry-run" || IsOfSelfTest(*option) || option->state == State::kNoEffect;
     if (!allowed) {
       return InvalidInput("--{} and --plan contradict each other: the plan decides; leave one out", option->name);
     }
@@ -123,13 +130,26 @@ StatusOr<SourceFormat> FormatFromLine(const ParsedLine& line) {
   if (name == "TF") return SourceFormat::kTensorFlow;
   if (name == "CAFFE") return SourceFormat::kCaffe;
   if (name == "TFLITE") return SourceFormat::kTfLite;
-  return Unsupported("-f {}: this source format is not built yet; possible are ONNX and MNN", name);
+  if (name == "JSON") return SourceFormat::kJson;
+  return Unsupported("-f {}: this source format is not built yet; possible are ONNX, MNN and JSON", name);
+}
+
+bool ChangesModel(const ParsedLine& line) {
+  for (const Option* option : line.GivenOptions()) {
+    const bool about_files = option->name == "modelFile" || option->name == "MNNModel" || option->name == "JsonFile" ||
+                             option->name == "framework" || option->name == "optimizeLevel";
+    // Of options that are not built only values are accepted that ask for nothing.
+    const std::string_view usual = option->kind == Kind::kFlag && option->default_value.empty() ? "0" : option->default_value;
+    const bool inert = option->state != State::kBuilt || line.Text(option->name) == usual;
+    if (!about_files && !inert && option->group != Group::kRun && option->group != Group::kMessages && !IsOfSelfTest(*option)) return true;
+  }
+  return false;
 }
 
 StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line) {
   const bool writes = line.command->bit == kConvert && !line.Flag("dry-run");
   if (!line.Given("modelFile") && !line.Given("plan")) return InvalidInput("--modelFile is missing");
-  if (writes && !line.Given("MNNModel")) return InvalidInput("--MNNModel is missing");
+  if (writes && !line.Given("MNNModel") && !line.Given("JsonFile")) return InvalidInput("--MNNModel is missing");
   StatusOr<ConvertRequest> request = line.Given("plan") ? RequestFromPlan(line) : RequestFromOptions(line);
   QP_RETURN_IF_ERROR(request.status());
   graph::ConvertOptions& options = request->options;

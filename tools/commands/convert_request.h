@@ -22,6 +22,9 @@ struct ConvertRequest {
 // beside --plan that contradict it.
 StatusOr<ConvertRequest> MakeConvertRequest(const ParsedLine& line);
 
+// Whether an option of the line asks for another content of the model than the source has (an MNN file, or JSON). A recipe, rules and a plan do.
+bool ChangesModel(const ParsedLine& line);
+
 // Completes a request that names a plan; others stay as they are.
 Status LoadPlan(ConvertRequest* request);
 

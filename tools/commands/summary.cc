@@ -180,6 +180,10 @@ nlohmann::ordered_json SummaryFields(const graph::ConvertOptions& options, const
   return json;
 }
 
+std::string FilesText(const std::string& path, const graph::ConvertResult& result, double seconds) {
+  return fmt::format("{}: {} -> {}\n  time     {:.2f} s", path, HumanBytes(result.source_bytes), HumanBytes(result.output_bytes), seconds);
+}
+
 std::string SummaryText(const graph::ConvertOptions& options, const graph::ConvertResult& result, double seconds) {
   Tally codings;
   uint64_t before = 0, after = 0;

@@ -30,6 +30,9 @@ std::string SummaryText(const graph::ConvertOptions& options, const graph::Conve
 nlohmann::ordered_json SummaryFields(const graph::ConvertOptions& options, const graph::ConvertResult& result, double seconds);
 nlohmann::ordered_json PlanFields(const dispatch::Plan& plan);
 
+// What a dump, or a model made from one, wrote.
+std::string FilesText(const std::string& path, const graph::ConvertResult& result, double seconds);
+
 }  // namespace quantpress::tools
 
 #endif  // QUANTPRESS_TOOLS_COMMANDS_SUMMARY_H_

@@ -40,7 +40,8 @@ inline constexpr unsigned kHelp = 1u << 5;
 inline constexpr unsigned kGenerate = 1u << 6;
 inline constexpr unsigned kPlan = 1u << 7;
 inline constexpr unsigned kBatch = 1u << 8;
-inline constexpr unsigned kEveryCommand = (1u << 9) - 1;
+inline constexpr unsigned kVerify = 1u << 9;
+inline constexpr unsigned kEveryCommand = (1u << 10) - 1;
 
 struct Option {
   std::string_view name;

@@ -12,12 +12,6 @@ namespace {
 constexpr flatbuffers::uoffset_t kMaxDepth = 64;
 constexpr flatbuffers::uoffset_t kMaxTables = 1000000;
 
-bool Verifies(const Bytes& file) {
-  if (file.size < 8 || file.size >= FLATBUFFERS_MAX_BUFFER_SIZE) return false;
-  flatbuffers::Verifier verifier(file.data, file.size, kMaxDepth, kMaxTables);
-  return mnn::VerifyNetBuffer(verifier);
-}
-
 Status CheckIndexes(const std::string& what, const std::vector<int>& indexes, size_t tensors, bool optional) {
   for (const int index : indexes) {
     if (index >= 0 && static_cast<size_t>(index) < tensors) continue;
@@ -164,19 +158,34 @@ StatusOr<Model> ReadNet(const Bytes& file, const std::string& path) {
 
 }  // namespace
 
+bool MnnVerifies(const Bytes& file) {
+  if (file.size < 8 || file.size >= FLATBUFFERS_MAX_BUFFER_SIZE) return false;
+  flatbuffers::Verifier verifier(file.data, file.size, kMaxDepth, kMaxTables);
+  return mnn::VerifyNetBuffer(verifier);
+}
+
 bool LooksLikeMnn(const Bytes& file) {
-  if (!Verifies(file)) return false;
+  if (!MnnVerifies(file)) return false;
   const mnn::Net* net = mnn::GetNet(file.data);
   return net->oplists() != nullptr && net->oplists()->size() > 0 && net->tensorName() != nullptr;
 }
 
-StatusOr<Model> ImportMnn(const std::string& path) {
-  QP_ASSIGN_OR_RETURN(const Bytes file, MapFile(path));
+StatusOr<Bytes> MapMnn(const std::string& path) {
+  QP_ASSIGN_OR_RETURN(Bytes file, MapFile(path));
   if (file.empty()) return InvalidInput("'{}' is empty; expected an MNN model", path);
   if (file.size >= FLATBUFFERS_MAX_BUFFER_SIZE) {
     return InvalidInput("'{}' has {} bytes; an MNN model file has less than 2 GiB", path, file.size);
   }
-  if (!Verifies(file)) return InvalidInput("'{}' is not an MNN model, or it is damaged or truncated", path);
+  if (!MnnVerifies(file)) return InvalidInput("'{}' is not an MNN model, or it is damaged or truncated", path);
+  return file;
+}
+
+StatusOr<Model> ImportMnn(const std::string& path) {
+  QP_ASSIGN_OR_RETURN(const Bytes file, MapMnn(path));
+  return ImportMnnBytes(file, path);
+}
+
+StatusOr<Model> ImportMnnBytes(const Bytes& file, const std::string& path) {
   StatusOr<Model> model = ReadNet(file, path);
   if (!model.ok()) return Annotate(model.status(), fmt::format("'{}'", path));
   return model;
