@@ -58,11 +58,13 @@ std::string_view Wanted(const Expected& expected) {
   }
 }
 
+constexpr size_t kNoField = SIZE_MAX;
+
 // An object or a list that is not complete.
 struct Level {
   const TypeTable* types = nullptr;  // of a table; null: a list
   // Table
-  size_t field = 0;  // whose value comes next
+  size_t field = kNoField;  // whose value comes next
   std::vector<Field> fields;
   std::vector<bool> seen;
   const char* postponed = nullptr;  // text of a union whose kind comes later
@@ -167,7 +169,8 @@ class Reader {
       for (size_t later = i + 1; later < table.seen.size(); ++later) ordered_ &= !table.seen[later];
       return true;
     }
-    return FailParent(fmt::format("MNN 3.6 has no field \"{}\" there", json::Cut(name)));
+    table.field = kNoField;
+    return FailHere(furthest_, fmt::format("MNN 3.6 has no field \"{}\" there", json::Cut(name)));
   }
   bool end_object() {
     if (skipping_ > 0) return EndSkipping();
@@ -210,7 +213,11 @@ class Reader {
     return true;
   }
   bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) {
-    return Fail(Line(furthest_), "", json::NotJson(error));
+    std::string text = json::NotJson(error);
+    // The stock converter writes what JSON does not have.
+    if (text.find("invalid literal") != text.npos)
+      text += "; values that are no numbers are \"NaN\", \"Infinity\" and \"-Infinity\"";
+    return FailHere(furthest_, text);
   }
 
  private:
@@ -380,7 +387,7 @@ class Reader {
     for (const Level& level : levels_) {
       if (level.types == nullptr) {
         where += fmt::format("[{}]", level.count);
-      } else {
+      } else if (level.field != kNoField) {
         where += where.empty() ? "" : ".";
         where += level.types->names[level.field];
       }
@@ -393,12 +400,6 @@ class Reader {
     return false;
   }
   bool FailHere(const char* at, std::string_view text) { return Fail(Line(at), Where(), text); }
-  // About the object itself, not about a field of it.
-  bool FailParent(std::string_view text) {
-    const std::string where = Where();
-    const size_t dot = where.rfind('.');
-    return Fail(Line(furthest_), dot == where.npos ? "" : where.substr(0, dot), text);
-  }
   bool Wrong(std::string_view found, const char* at) {
     return FailHere(at, fmt::format("found {}; expected {}", found, Wanted(Expect())));
   }

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "graph/convert.h"
+#include "graph/model_json/model_json.h"
 #include "tests/hostile/mutator.h"
 
 namespace quantpress::graph {
@@ -101,6 +102,38 @@ TEST_F(Mutation, Mnn) {
   }
 }
 
+// The whole of a small model as JSON: read as a source, and restored as it is.
+TEST_F(Mutation, Json) {
+  const fs::path source = folder_ / "digits.onnx";
+  WriteFile(source, DigitsOnnx());
+  const auto made = Convert(Options(SourceFormat::kOnnx, source));
+  ASSERT_TRUE(made.ok()) << Message(made.status());
+  ASSERT_TRUE(WriteModelJson((folder_ / "out.mnn").string(), (folder_ / "model.json").string()).ok());
+  const std::string text = ReadFile(folder_ / "model.json");
+  fs::remove(folder_ / "out.mnn");
+  fs::remove(source);
+  Run(SourceFormat::kJson, text, ".json", 200000, kMutations);
+
+  const fs::path json = folder_ / "model.json", out = folder_ / "out.mnn", again = folder_ / "again.json";
+  for (uint64_t seed = 300000; seed < 300000 + kMutations && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    WriteFile(json, testing::Mutator(seed).Mutate(text));
+    const auto restored = RestoreModel(json.string(), out.string(), {.threads = 1, .memory_bytes = 64 << 20});
+    EXPECT_EQ(fs::exists(out), restored.ok());
+    EXPECT_TRUE(restored.ok() || !Message(restored.status()).empty());
+    if (restored.ok()) {
+      // What was accepted is a model that can be dumped and restored without change.
+      ASSERT_TRUE(WriteModelJson(out.string(), again.string()).ok());
+      const std::string bytes = ReadFile(out);
+      const auto back = RestoreModel(again.string(), out.string(), {.threads = 1, .memory_bytes = 64 << 20});
+      ASSERT_TRUE(back.ok()) << Message(back.status());
+      EXPECT_EQ(ReadFile(out), bytes);
+      fs::remove(again);
+    }
+    fs::remove(out);
+  }
+}
+
 // Arbitrary bytes under every format, detection included.
 TEST_F(Mutation, Noise) {
   testing::Mutator random(7);
@@ -109,7 +142,7 @@ TEST_F(Mutation, Noise) {
     std::string bytes(random.Next() % 2048, '\0');
     for (char& c : bytes) c = static_cast<char>(random.Next());
     WriteFile(source, bytes);
-    for (SourceFormat format : {SourceFormat::kAuto, SourceFormat::kOnnx, SourceFormat::kMnn}) {
+    for (SourceFormat format : {SourceFormat::kAuto, SourceFormat::kOnnx, SourceFormat::kMnn, SourceFormat::kJson}) {
       EXPECT_FALSE(Convert(Options(format, source)).ok()) << i;
       EXPECT_FALSE(fs::exists(folder_ / "out.mnn"));
     }
