@@ -13,18 +13,6 @@
 namespace quantpress::graph {
 namespace {
 
-// The format to read: what was asked for, checked against the content.
-StatusOr<SourceFormat> ChooseFormat(const ImportOptions& options) {
-  const StatusOr<SourceFormat> found = DetectFormat(options.model_path);
-  if (options.format == SourceFormat::kAuto) return found;
-  if (found.ok() && *found != options.format) {
-    return InvalidInput("'{}' is a model in {} format, not {}; leave out -f or correct it", options.model_path,
-                        SourceFormatName(*found), SourceFormatName(options.format));
-  }
-  if (found.status().code() == absl::StatusCode::kUnavailable) return found.status();  // unreadable
-  return options.format;
-}
-
 StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
   switch (format) {
     case SourceFormat::kMnn: return ImportMnn(options.model_path);
@@ -100,8 +88,19 @@ std::string BizCodeFor(const ConvertOptions& options) {
   return format.ok() && *format != SourceFormat::kMnn && *format != SourceFormat::kJson ? kDefaultBizCode : "";
 }
 
+StatusOr<SourceFormat> FormatToRead(const ImportOptions& options) {
+  const StatusOr<SourceFormat> found = DetectFormat(options.model_path);
+  if (options.format == SourceFormat::kAuto) return found;
+  if (found.ok() && *found != options.format) {
+    return InvalidInput("'{}' is a model in {} format, not {}; leave out -f or correct it", options.model_path,
+                        SourceFormatName(*found), SourceFormatName(options.format));
+  }
+  if (found.status().code() == absl::StatusCode::kUnavailable) return found.status();  // unreadable
+  return options.format;
+}
+
 StatusOr<Model> ImportModel(const ImportOptions& options) {
-  QP_ASSIGN_OR_RETURN(const SourceFormat format, ChooseFormat(options));
+  QP_ASSIGN_OR_RETURN(const SourceFormat format, FormatToRead(options));
   QP_ASSIGN_OR_RETURN(Model model, Import(format, options));
   SetBatch(options.batch, &model);
   return model;

@@ -93,6 +93,9 @@ struct ConvertHooks {
 // Looks at the content of a file. Errors: unreadable, or no format that this library knows (says what was tried).
 StatusOr<SourceFormat> DetectFormat(const std::string& path);
 
+// The format that the options ask for, checked against the content; without one, the format of the content.
+StatusOr<SourceFormat> FormatToRead(const ImportOptions& options);
+
 // "ONNX", "MNN", ...
 std::string_view SourceFormatName(SourceFormat format);
 

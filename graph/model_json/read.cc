@@ -215,7 +215,7 @@ class Reader {
   bool parse_error(size_t, const std::string&, const nlohmann::json::exception& error) {
     std::string text = json::NotJson(error);
     // The stock converter writes what JSON does not have.
-    if (text.find("invalid literal") != text.npos)
+    if (text.ends_with("na'") || text.ends_with("i'") || text.ends_with("-n'"))
       text += "; values that are no numbers are \"NaN\", \"Infinity\" and \"-Infinity\"";
     return FailHere(furthest_, text);
   }

@@ -106,8 +106,9 @@ int Produce(const Context& context, graph::ConvertOptions options) {
   if (to_json && graph::IsSameFile(line.Text("JsonFile"), options.import.model_path)) {
     return Fail(context, InvalidInput("output '{}' is the source file itself; give another output path", line.Text("JsonFile")));
   }
-  graph::SourceFormat format = options.import.format;
-  if (format == graph::SourceFormat::kAuto) format = graph::DetectFormat(options.import.model_path).value_or(format);
+  const StatusOr<graph::SourceFormat> found = graph::FormatToRead(options.import);
+  if (!found.ok()) return Fail(context, found.status());
+  const graph::SourceFormat format = *found;
   const bool keep = !ChangesModel(line) && !line.Given("report");
   if (keep && !to_model && format == graph::SourceFormat::kMnn) return DumpJson(context, options.import.model_path);
 

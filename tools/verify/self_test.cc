@@ -96,7 +96,8 @@ StatusOr<std::vector<OutputCheck>> RunSelfTest(const SelfTest& test, const dispa
   if (end.signal != 0) {
     return InvalidInput("'{}': the runtime ended with signal {} ({})", test.model, end.signal, strsignal(end.signal));
   }
-  return InvalidInput("'{}': the runtime ended with status {}: {}", test.model, end.code, Tail(TextOf(said)));
+  const std::string last = Tail(TextOf(said));
+  return InvalidInput("'{}': the runtime ended with status {}{}{}", test.model, end.code, last.empty() ? "" : ": ", last);
 }
 
 }  // namespace quantpress::tools
