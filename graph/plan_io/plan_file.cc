@@ -19,7 +19,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kFormatVersion = 1;
 
-constexpr std::string_view kFormats[] = {"auto", "MNN", "ONNX", "TensorFlow", "TFLite", "Caffe"};
+constexpr std::string_view kFormats[] = {"auto", "MNN", "ONNX", "TensorFlow", "TFLite", "Caffe", "JSON"};
+static_assert(std::size(kFormats) == static_cast<size_t>(SourceFormat::kJson) + 1);
 constexpr std::string_view kStorages[] = {"float32", "half", "quantized", "as is"};
 constexpr std::string_view kMethods[] = {"symmetric", "asymmetric", "hqq"};
 constexpr std::string_view kPolicies[] = {"error", "zero", "clamp"};
@@ -74,7 +75,8 @@ ImportOptions ReadImport(ObjectReader in) {
   import.model_path = in.Text("model");
   import.prototxt_path = in.Text("prototxt");
   import.format =
-      static_cast<SourceFormat>(in.Choice("format", {kFormats[0], kFormats[1], kFormats[2], kFormats[3], kFormats[4], kFormats[5]}));
+      static_cast<SourceFormat>(in.Choice(
+          "format", {kFormats[0], kFormats[1], kFormats[2], kFormats[3], kFormats[4], kFormats[5], kFormats[6]}));
   import.convert_matmul_to_conv = in.Bool("convertMatmulToConv");
   import.optimize_level = static_cast<int>(in.Int("optimizeLevel", 0, 2));
   import.optimize_prefer = static_cast<int>(in.Int("optimizePrefer", 0, 2));
