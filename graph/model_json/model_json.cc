@@ -91,7 +91,7 @@ StatusOr<Bytes> InSchemaOrder(MnnFromJson json, const ConvertHooks& hooks) {
   QP_RETURN_IF_ERROR(DumpMnn(json.file, [&](std::string_view piece) {
                        return IsCancelled(hooks) ? Cancelled() : out.Append(AsBytes(piece));
                      }).status());
-  QP_ASSIGN_OR_RETURN(const MnnFromJson ordered, ReadMnnJson(text->temporary_path()));
+  QP_ASSIGN_OR_RETURN(const MnnFromJson ordered, ReadMnnJson(text->temporary_path(), hooks.cancellation));
   return ordered.file;
 }
 
@@ -165,7 +165,7 @@ StatusOr<ConvertResult> WriteModelJson(const std::string& mnn_path, const std::s
 
 StatusOr<ConvertResult> RestoreModel(const std::string& json_path, const std::string& mnn_path,
                                      const dispatch::Budget& budget, const ConvertHooks& hooks) {
-  QP_ASSIGN_OR_RETURN(MnnFromJson json, ReadMnnJson(json_path));
+  QP_ASSIGN_OR_RETURN(MnnFromJson json, ReadMnnJson(json_path, hooks.cancellation));
   Files files;
   QP_ASSIGN_OR_RETURN(files.model, InSchemaOrder(std::move(json), hooks));
   StatusOr<Model> model = ImportMnnBytes(files.model, json_path);

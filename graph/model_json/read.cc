@@ -80,8 +80,10 @@ struct Level {
 
 class Reader {
  public:
-  Reader(const Bytes& text, const std::string& path, NetAssembler* assembler)
+  Reader(const Bytes& text, const std::string& path, const dispatch::CancellationToken* cancellation,
+         NetAssembler* assembler)
       : path_(path),
+        cancellation_(cancellation),
         end_(reinterpret_cast<const char*>(text.data) + text.size),
         furthest_(reinterpret_cast<const char*>(text.data)),
         counted_(furthest_),
@@ -303,7 +305,7 @@ class Reader {
     ++level.count;
     level.bytes.append(reinterpret_cast<const char*>(&bits), width);
     if (level.is_text || level.bytes.size() < kPiece) return true;
-    status_ = assembler_.AppendToVector(level.bytes);
+    status_ = IsCancelled() ? Cancelled() : assembler_.AppendToVector(level.bytes);
     level.bytes.clear();
     return status_.ok();
   }
@@ -324,7 +326,13 @@ class Reader {
     return status.ok() || Fail(Line(furthest_), "", Message(status));
   }
 
+  bool IsCancelled() const { return cancellation_ != nullptr && cancellation_->cancelled(); }
+
   bool OpenTable(const TypeTable* types) {
+    if (IsCancelled()) {
+      status_ = Cancelled();
+      return false;
+    }
     if (tables_ >= kMaxTables)
       return FailHere(furthest_, fmt::format("more than {} objects in one another", kMaxTables));
     ++tables_;
@@ -407,6 +415,7 @@ class Reader {
   static constexpr size_t kPiece = 64 * 1024;
 
   const std::string& path_;
+  const dispatch::CancellationToken* cancellation_;
   const char* end_;
   const char* furthest_;
   const char* counted_;
@@ -437,11 +446,11 @@ bool LooksLikeJson(const Bytes& file) {
   return at < text.size() && text[at] == ':';
 }
 
-StatusOr<MnnFromJson> ReadMnnJson(const std::string& path) {
+StatusOr<MnnFromJson> ReadMnnJson(const std::string& path, const dispatch::CancellationToken* cancellation) {
   QP_ASSIGN_OR_RETURN(const Bytes text, MapFile(path));
   if (text.empty()) return InvalidInput("'{}' is empty; expected a model as JSON", path);
   QP_ASSIGN_OR_RETURN(const std::unique_ptr<NetAssembler> assembler, NetAssembler::Create());
-  Reader reader(text, path, assembler.get());
+  Reader reader(text, path, cancellation, assembler.get());
   QP_RETURN_IF_ERROR(reader.Read());
   MnnFromJson result;
   result.ordered = reader.ordered();

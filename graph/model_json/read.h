@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "dispatch/cancellation.h"
 #include "graph/ir/bytes.h"
 
 namespace quantpress::graph {
@@ -19,7 +20,7 @@ struct MnnFromJson {
 // Holds exactly the fields of the JSON. Takes memory for small values only: big lists of numbers go to scratch files in
 // the folder for temporary files, where they need as much room as the model twice. Errors name file, line and field: no
 // JSON, a field or name that the schema does not have, a value that its type cannot hold.
-StatusOr<MnnFromJson> ReadMnnJson(const std::string& path);
+StatusOr<MnnFromJson> ReadMnnJson(const std::string& path, const dispatch::CancellationToken* cancellation = nullptr);
 
 }  // namespace quantpress::graph
 

@@ -262,6 +262,19 @@ TEST(ModelJson, AsASource) {
   EXPECT_EQ(ReadFile(folder / "a.mnn.out"), ReadFile(folder / "a.json.out"));
 }
 
+TEST(ModelJson, Cancelled) {
+  TempFolder folder;
+  AwkwardModel().Write(folder / "a.mnn");
+  ASSERT_TRUE(WriteModelJson(folder / "a.mnn", folder / "a.json").ok());
+  dispatch::CancellationToken token;
+  token.Cancel();
+  ConvertHooks hooks;
+  hooks.cancellation = &token;
+  EXPECT_TRUE(absl::IsCancelled(WriteModelJson(folder / "a.mnn", folder / "b.json", hooks).status()));
+  EXPECT_TRUE(absl::IsCancelled(RestoreModel(folder / "a.json", folder / "b.mnn", {}, hooks).status()));
+  EXPECT_EQ(folder.List(), (std::vector<std::string>{"a.json", "a.mnn"}));
+}
+
 TEST(ModelJson, OutputsAreNotTheSource) {
   TempFolder folder;
   NetBuilder builder;
