@@ -117,4 +117,21 @@ WeightPlan PlanSourceCodes(std::string layer, const WeightGeometry& geometry, in
   return plan;
 }
 
+StatusOr<WeightPlan> PlanInt8(std::string layer, const WeightGeometry& geometry, std::shared_ptr<const Int8Layer> int8) {
+  if (int8->scales.size() != geometry.rows) {
+    return InvalidInput("layer '{}': {} scales for its weights; it has {} output channels, and each needs one", layer,
+                        int8->scales.size(), geometry.rows);
+  }
+  WeightPlan plan;
+  plan.layer = std::move(layer);
+  plan.geometry = geometry;
+  plan.storage = Storage::kInt8;
+  plan.coding = {QuantMethod::kSymmetric, 8, false};
+  plan.int8 = std::move(int8);
+  plan.bytes_before = geometry.elements() * sizeof(float);
+  SetSizes(&plan);
+  QP_RETURN_IF_ERROR(CheckFormatLimits(plan));
+  return plan;
+}
+
 }  // namespace quantpress::dispatch

@@ -4,9 +4,11 @@
 #define QUANTPRESS_DISPATCH_PLAN_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "dispatch/int8_layer.h"
 #include "dispatch/quantize_run.h"
 #include "dispatch/status.h"
 
@@ -18,6 +20,7 @@ enum class Storage : uint8_t {
   kHalf,       // IEEE half, rounded to nearest even
   kQuantized,  // table-coded integers, section 3.1 of the format: `coding`, groups of `group_size` weights
   kAsIs,       // already coded in the source; copied byte for byte
+  kInt8,       // symmetric 8-bit codes of a layer that computes with int8: `int8`
 };
 
 // Where a block size does not fit a layer.
@@ -56,8 +59,9 @@ struct WeightPlan {
   WeightGeometry geometry;
   WeightRequest request;
   Storage storage = Storage::kFloat32;
-  CodingSpec coding;           // kQuantized only
+  CodingSpec coding;           // kQuantized and kInt8 only
   bool source_codes = false;   // kQuantized only: codes and scales are those of the source, not computed from weights
+  std::shared_ptr<const Int8Layer> int8;  // kInt8 only
   uint64_t block = 0;          // input channels per block; 0: channel-wise (one group per row)
   uint64_t group_size = 0;     // weights per group
   uint64_t groups = 0;
@@ -86,6 +90,12 @@ StatusOr<WeightPlan> PlanWeight(std::string layer, const WeightGeometry& geometr
 // The plan of a layer whose source holds codes and scales that the coding can hold as they are: symmetric, `bits` wide, one
 // scale per `block` input channels (0: per row). Precondition: the block fits the layer.
 WeightPlan PlanSourceCodes(std::string layer, const WeightGeometry& geometry, int bits, uint64_t block);
+
+// The plan of a layer that computes with int8. Error: not one scale per output channel.
+StatusOr<WeightPlan> PlanInt8(std::string layer, const WeightGeometry& geometry, std::shared_ptr<const Int8Layer> int8);
+
+// Whether the weights are stored as codes with scales, as `coding` says.
+constexpr bool IsCoded(Storage storage) { return storage == Storage::kQuantized || storage == Storage::kInt8; }
 
 // Whether the runtime can use blocks of this many input channels.
 bool BlockFits(uint64_t block, uint64_t input_channels);

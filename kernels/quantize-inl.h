@@ -73,6 +73,22 @@ struct HqqCoder {
   }
 };
 
+// round(w * inverse). Clamping before rounding gives the same, since the bounds are integers, and keeps products that overflow out of
+// the rounding.
+template <class D>
+struct ProductCoder {
+  using V = hn::Vec<D>;
+  V inverse, low, high, bias;
+  ProductCoder(D d, float factor, int low_code, int high_code)
+      : inverse(hn::Set(d, factor)),
+        low(hn::Set(d, static_cast<float>(low_code))),
+        high(hn::Set(d, static_cast<float>(high_code))),
+        bias(hn::Set(d, kIntegerMagic - static_cast<float>(CodeMin(8)))) {}
+  HWY_INLINE V operator()(D d, V weights) const {
+    return hn::Add(RoundHalfAway(d, hn::Clamp(hn::Mul(weights, inverse), low, high)), bias);
+  }
+};
+
 // Brings next[first .. first + count) to the second-level cache; null: nothing. (The first level holds what is worked on.)
 HWY_INLINE void Fetch(const float* next, size_t first, size_t count) {
   if (next == nullptr) return;
@@ -346,6 +362,13 @@ void ScalesTarget(float levels, const float* min, const float* max, size_t group
   ScaleVectors(d, levels, min, max, whole, scale);
   ScaleVectors(hn::CappedTag<float, 1>(), levels, min == nullptr ? nullptr : min + whole, max + whole, groups - whole,
                scale + whole);
+}
+
+void QuantizeByInverseTarget(const float* weights, size_t count, float inverse, int low, int high, uint8_t* indexes) {
+  if (count == 0) return;
+  WithTagFor(count, [&](auto d) HWY_ATTR {
+    CodeVectors(d, ProductCoder<decltype(d)>(d, inverse, low, high), weights, count, indexes);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

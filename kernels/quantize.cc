@@ -13,6 +13,7 @@ namespace quantpress::kernels {
 HWY_EXPORT(QuantizeMinMaxTarget);
 HWY_EXPORT(QuantizeHqqTarget);
 HWY_EXPORT(ScalesTarget);
+HWY_EXPORT(QuantizeByInverseTarget);
 
 void SymmetricScales(int bits, const float* max_abs, size_t groups, float* scale) {
   QP_KERNEL(ScalesTarget)(static_cast<float>(CodeMax(bits)), nullptr, max_abs, groups, scale);
@@ -34,6 +35,10 @@ void QuantizeAsymmetric(const GroupShape& shape, const float* weights, const flo
 void QuantizeHqq(const GroupShape& shape, const float* weights, const float* min, const float* scale,
                  const float* factor, uint8_t* indexes) {
   QP_KERNEL(QuantizeHqqTarget)(shape, weights, min, scale, factor, indexes);
+}
+
+void QuantizeByInverse(const float* weights, size_t count, float inverse, int low, int high, uint8_t* indexes) {
+  HWY_DYNAMIC_DISPATCH(QuantizeByInverseTarget)(weights, count, inverse, low, high, indexes);
 }
 
 }  // namespace quantpress::kernels

@@ -44,6 +44,9 @@ void QuantizeAsymmetric(const GroupShape& shape, const float* weights, const flo
 void QuantizeHqq(const GroupShape& shape, const float* weights, const float* min, const float* scale,
                  const float* factor, uint8_t* indexes);
 
+// index = clamp(round(w * inverse), low, high) + 128, with 8-bit codes low <= high. Finite weights and inverse.
+void QuantizeByInverse(const float* weights, size_t count, float inverse, int low, int high, uint8_t* indexes);
+
 }  // namespace quantpress::kernels
 
 #endif  // QUANTPRESS_KERNELS_QUANTIZE_H_

@@ -1,12 +1,16 @@
 // Kernels that convert values, against the oracle or against their definition, on every instruction set.
+#include <algorithm>
 #include <bit>
 #include <cfloat>
+#include <cmath>
 #include <limits>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
 #include "kernels/integers.h"
+#include "kernels/quantize.h"
 #include "kernels/transpose.h"
 #include "tests/kernels/test_data.h"
 #include "tests/reference/oracle.h"
@@ -191,6 +195,28 @@ TEST(Transpose, EveryShapeEqualsTheDefinition) {
           kernels::TransposeTile(reinterpret_cast<const float*>(src.data()), src_stride, rows, cols,
                                  reinterpret_cast<float*>(dst.data()), dst_stride);
           ASSERT_EQ(dst, want) << rows << " x " << cols << " + " << more;
+        }
+      }
+    }
+  });
+}
+
+// Ties, neighbours of ties, products beyond the range and beyond the floats.
+TEST(QuantizeByInverse, RoundsHalvesAwayAndClamps) {
+  std::vector<float> weights = {0.0f, -0.0f, 0.49999997f, -0.49999997f, 0.5f, -0.5f, 1.4999999f, 2.5f, -2.5f, 126.5f, -127.5f, 1e30f, -1e30f, 1e-40f};
+  for (int i = 0; i < 400; ++i) weights.push_back(static_cast<float>(i - 200) * 0.7071f);
+  ForEachIsa([&] {
+    for (const float inverse : {1.0f, 127.0f, 0.013f, 1e38f, 1.0f / 0.3f}) {
+      for (const auto& [low, high] : {std::pair(-128, 127), std::pair(-127, 127), std::pair(-8, 7), std::pair(5, 5)}) {
+        for (const size_t count : kSizes) {
+          const size_t n = std::min(count, weights.size());
+          std::vector<uint8_t> indexes(n + 1, 77);
+          kernels::QuantizeByInverse(weights.data(), n, inverse, low, high, indexes.data());
+          for (size_t i = 0; i < n; ++i) {
+            const float code = std::clamp(std::round(weights[i] * inverse), static_cast<float>(low), static_cast<float>(high));
+            ASSERT_EQ(static_cast<int>(indexes[i]), static_cast<int>(code) + 128) << weights[i] << " * " << inverse;
+          }
+          ASSERT_EQ(indexes[n], 77);
         }
       }
     }
