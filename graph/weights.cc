@@ -95,6 +95,12 @@ std::optional<WeightView> ViewWeight(const Op& op) {
   return std::nullopt;
 }
 
+bool MayComputeWithInt8(const Op& op) {
+  if (op.type != mnn::OpType::Convolution && op.type != mnn::OpType::ConvolutionDepthwise) return false;
+  return op.main.AsConvolution2D() != nullptr && !op.inputs.empty() && op.inputs.front() >= 0 && !op.outputs.empty() &&
+         op.outputs.front() >= 0;
+}
+
 bool IsGroupedConvolution(const Op& op) {
   const mnn::Convolution2DT* conv = op.main.AsConvolution2D();
   return op.type == mnn::OpType::Convolution && conv != nullptr && conv->common != nullptr && conv->common->group > 1;

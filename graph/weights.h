@@ -39,6 +39,9 @@ std::optional<WeightView> ViewWeight(const Op& op);
 // decodes any equal slices. Errors: the element count does not fit the op's channels.
 StatusOr<dispatch::WeightGeometry> GeometryOf(const Op& op, uint64_t elements);
 
+// Whether the op is of a kind that can compute with int8, and has the tensors for it.
+bool MayComputeWithInt8(const Op& op);
+
 // A convolution with groups that is not depthwise.
 bool IsGroupedConvolution(const Op& op);
 

@@ -7,6 +7,7 @@
 
 #include "graph/export/fill_measure.h"
 #include "graph/export/fill_tasks.h"
+#include "graph/export/int8_layer.h"
 #include "graph/export/layer_stats.h"
 #include "graph/export/source_codes.h"
 #include "kernels/finite.h"
@@ -206,7 +207,11 @@ class Filler {
       return WriteCodes(task, job, work, packed, alpha);
     }
     QP_ASSIGN_OR_RETURN(const float* values,
-                        ReadWeights(*work.source, begin, count, options_.policy, false, floats, job.layer));
+                        ReadWeights(*work.source, begin, count, options_.policy, plan.int8 != nullptr, floats, job.layer));
+    if (plan.int8 != nullptr) {
+      CodeInt8(plan, values, task.begin, task.count, packed, alpha, measure);
+      return WriteCodes(task, job, work, packed, alpha);
+    }
     dispatch::RunOutput out;
     out.packed = packed.data();
     if (measure != nullptr) {

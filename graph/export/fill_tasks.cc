@@ -84,7 +84,7 @@ ScratchSizes ScratchOf(const FillTask& task, const Job& job, const BulkVector& v
     sizes.floats = weight.source_codes ? count * sizeof(float) : floats_for(*quantize->source, count);
     sizes.output = kernels::PackedBytes(count, weight.coding.bits);
     sizes.alpha = dispatch::AlphaCount(weight.coding.method, task.count) * sizeof(float);
-    sizes.quantizer = weight.source_codes ? count : dispatch::QuantizeRunScratchBytes(weight.coding, task.count, weight.group_size);
+    sizes.quantizer = weight.int8 != nullptr ? 0 : weight.source_codes ? count : dispatch::QuantizeRunScratchBytes(weight.coding, task.count, weight.group_size);
   }
   return sizes;
 }

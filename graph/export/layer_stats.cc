@@ -86,7 +86,7 @@ LayerStats::LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowere
       layer = layers_.back().get();
       layer->plan_index = *index;
       layer->elements = weight.geometry.elements();
-      layer->bits = weight.storage == dispatch::Storage::kQuantized ? weight.coding.bits : 0;
+      layer->bits = dispatch::IsCoded(weight.storage) ? weight.coding.bits : 0;
       layer->decoded = weight.storage != dispatch::Storage::kFloat32;
     }
     layer_of_task_[task] = layer;

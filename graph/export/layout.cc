@@ -5,6 +5,7 @@
 
 #include "graph/export/bulk_access.h"
 #include "graph/export/metadata.h"
+#include "graph/int8_tensors.h"
 
 namespace quantpress::graph {
 namespace {
@@ -28,10 +29,11 @@ int Rank(BulkField field) {
 // Vectors of one parameter table: [begin, end) of the sorted list.
 using Range = std::vector<BulkVector*>;
 
-Op& OpOf(Model* model, const BulkVector& vector) {
-  Graph& graph = vector.graph == 0 ? model->main : model->subgraphs[vector.graph - 1];
-  return graph.ops[vector.op];
+Graph& GraphOf(Model* model, const BulkVector& vector) {
+  return vector.graph == 0 ? model->main : model->subgraphs[vector.graph - 1];
 }
+
+Op& OpOf(Model* model, const BulkVector& vector) { return GraphOf(model, vector).ops[vector.op]; }
 
 uint64_t BytesOf(const Range& vectors, BulkField field) {
   for (const BulkVector* v : vectors) {
@@ -80,11 +82,11 @@ std::vector<uint64_t> PairLengths(const Range& vectors, bool both) {
 }
 
 // Moves the vectors of one parameter table to the weight file at `*end`, where the runtime can read them from there.
-void Externalize(Op* op, const Range& vectors, uint64_t* end) {
+void Externalize(const Graph& graph, Op* op, const Range& vectors, uint64_t* end) {
   std::vector<uint64_t> lengths;
   std::vector<int64_t>* external = nullptr;
   if (mnn::Convolution2DT* conv = ConvolutionOf(&op->main, vectors[0]->member)) {
-    lengths = ConvolutionLengths(*conv, vectors);
+    if (conv->quanParameter != nullptr || !IsBetweenInt8(DescribedTensors(graph), *op)) lengths = ConvolutionLengths(*conv, vectors);
     external = &conv->external;
   } else if (mnn::BlobT* blob = op->main.AsBlob()) {
     lengths = BlobLengths(*blob, vectors);
@@ -158,7 +160,7 @@ StatusOr<Layout> LayOut(Model* model, Lowered* lowered, bool external) {
     for (size_t begin = 0, end; begin < sorted.size(); begin = end) {
       for (end = begin + 1; end < sorted.size() && SameTable(*sorted[begin], *sorted[end]);) ++end;
       const Range range(sorted.begin() + static_cast<int64_t>(begin), sorted.begin() + static_cast<int64_t>(end));
-      Externalize(&OpOf(model, *sorted[begin]), range, &layout.external_bytes);
+      Externalize(GraphOf(model, *sorted[begin]), &OpOf(model, *sorted[begin]), range, &layout.external_bytes);
     }
   }
   for (BulkVector* vector : sorted) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "graph/export/int8_layer.h"
 #include "graph/import/mnn/coded_weight.h"
 #include "graph/weights.h"
 
@@ -34,7 +35,7 @@ class Lowering {
       op_index_ = static_cast<uint32_t>(i);
       Op& op = graph->ops[i];
       op.external_path.clear();
-      QP_RETURN_IF_ERROR(LowerOp(graph->name, &op));
+      QP_RETURN_IF_ERROR(LowerOp(graph, &op));
       op.bulk.clear();
     }
     return {};
@@ -83,12 +84,12 @@ class Lowering {
     }
   }
 
-  Status LowerOp(const std::string& subgraph, Op* op) {
+  Status LowerOp(Graph* graph, Op* op) {
     AdoptTables(op);
     const std::optional<WeightView> view = ViewWeight(*op);
     if (!view.has_value()) return CopyAll(*op);
     if (next_ >= plan_.weights.size() || plan_.weights[next_].layer != op->name ||
-        plan_.weights[next_].subgraph != subgraph) {
+        plan_.weights[next_].subgraph != graph->name) {
       return InvalidInput("the plan has no entry for layer '{}': it belongs to another model", op->name);
     }
     const size_t plan_index = next_++;
@@ -96,7 +97,9 @@ class Lowering {
     if (plan.storage == Storage::kAsIs) return CopyAll(*op);
     if (view->form == WeightForm::kConstant) return LowerConstant(*view, plan, plan_index, op);
     if (view->form == WeightForm::kFullyConnected || view->form == WeightForm::kInt8Model) return CopyAll(*op);
-    return LowerConvolution(*view, plan_index, op);
+    QP_RETURN_IF_ERROR(LowerConvolution(*view, plan_index, op));
+    if (plan.storage == Storage::kInt8) ComputeWithInt8(*plan.int8, op, graph);
+    return {};
   }
 
   // Every bulk vector as it is; float weights pass the policies.
@@ -164,6 +167,7 @@ class Lowering {
         AddJob(AddVector(*op, BulkField::kQuanBuffer, 0, source->count() * 2), HalfJob{source, true, plan_index});
         break;
       case Storage::kQuantized:
+      case Storage::kInt8:
         AddQuantized(source, plan_index, op, &conv);
         break;
       case Storage::kAsIs: break;

@@ -58,6 +58,44 @@ int64_t ObjectReader::Int(std::string_view name, int64_t low, int64_t high) {
   return node->integer;
 }
 
+double ObjectReader::CheckedNumber(const Node& node, std::string_view name, double low, double high) {
+  if (node.kind != Kind::kInteger && node.kind != Kind::kNumber) {
+    Wrong(node, name, "a number");
+  } else if (!(node.number >= low && node.number <= high)) {
+    Wrong(node, name, fmt::format("a number of {:g} to {:g}", low, high));
+  } else {
+    return node.number;
+  }
+  return low;
+}
+
+double ObjectReader::Number(std::string_view name, double low, double high) {
+  const Node* node = Get(name);
+  return node == nullptr ? low : CheckedNumber(*node, name, low, high);
+}
+
+std::vector<float> ObjectReader::Floats(std::string_view name, double low, double high) {
+  std::vector<float> values;
+  const Node* list = Array(name);
+  if (list == nullptr) return values;
+  for (const Node& node : list->items) values.push_back(static_cast<float>(CheckedNumber(node, name, low, high)));
+  return values;
+}
+
+std::vector<int32_t> ObjectReader::Ints(std::string_view name) {
+  std::vector<int32_t> values;
+  const Node* list = Array(name);
+  if (list == nullptr) return values;
+  for (const Node& node : list->items) {
+    if (node.kind != Kind::kInteger || node.integer < INT32_MIN || node.integer > INT32_MAX) {
+      Wrong(node, name, "whole numbers of 32 bits");
+      return values;
+    }
+    values.push_back(static_cast<int32_t>(node.integer));
+  }
+  return values;
+}
+
 size_t ObjectReader::Choice(std::string_view name, std::initializer_list<std::string_view> choices) {
   const Node* node = Get(name);
   if (node == nullptr) return 0;

@@ -22,6 +22,9 @@ class ObjectReader {
   std::string Text(std::string_view name);
   bool Bool(std::string_view name);
   int64_t Int(std::string_view name, int64_t low, int64_t high);
+  double Number(std::string_view name, double low, double high);
+  std::vector<float> Floats(std::string_view name, double low, double high);
+  std::vector<int32_t> Ints(std::string_view name);
   // Position in `choices`.
   size_t Choice(std::string_view name, std::initializer_list<std::string_view> choices);
   // Null after an error.
@@ -43,6 +46,7 @@ class ObjectReader {
 
  private:
   const Node* Get(std::string_view name);
+  double CheckedNumber(const Node& node, std::string_view name, double low, double high);
   void Wrong(const Node& node, std::string_view name, std::string_view expected);
 
   const Node& node_;

@@ -4,6 +4,7 @@
 
 #include "graph/export/output_file.h"
 #include "graph/json/object_reader.h"
+#include "graph/plan_io/int8_json.h"
 #include "graph/version.h"
 
 namespace quantpress::graph {
@@ -21,7 +22,7 @@ constexpr int kFormatVersion = 1;
 
 constexpr std::string_view kFormats[] = {"auto", "MNN", "ONNX", "TensorFlow", "TFLite", "Caffe", "JSON"};
 static_assert(std::size(kFormats) == static_cast<size_t>(SourceFormat::kJson) + 1);
-constexpr std::string_view kStorages[] = {"float32", "half", "quantized", "as is"};
+constexpr std::string_view kStorages[] = {"float32", "half", "quantized", "as is", "int8"};
 constexpr std::string_view kMethods[] = {"symmetric", "asymmetric", "hqq"};
 constexpr std::string_view kPolicies[] = {"error", "zero", "clamp"};
 
@@ -63,6 +64,11 @@ Json LayerJson(const WeightPlan& plan) {
     json["groups"] = plan.groups;
     json["group_size"] = plan.group_size;
   }
+  if (plan.storage == Storage::kInt8) {
+    json["int8"] = Int8Json(*plan.int8);
+    json["groups"] = plan.groups;
+    json["group_size"] = plan.group_size;
+  }
   json["reason"] = plan.reason;
   json["note"] = plan.note;
   json["bytes_before"] = plan.bytes_before;
@@ -91,7 +97,7 @@ ImportOptions ReadImport(ObjectReader in) {
   return import;
 }
 
-WeightPlan ReadLayer(ObjectReader in) {
+WeightPlan ReadLayer(ObjectReader in, Status* status, const std::string& file) {
   WeightPlan plan;
   plan.layer = in.Text("layer");
   plan.subgraph = in.Text("subgraph");
@@ -99,7 +105,7 @@ WeightPlan ReadLayer(ObjectReader in) {
   plan.geometry.rows = static_cast<uint64_t>(in.Int("rows", 0, INT64_MAX));
   plan.geometry.input_channels = static_cast<uint64_t>(in.Int("input_channels", 0, INT64_MAX));
   plan.geometry.kernel_size = static_cast<uint64_t>(in.Int("kernel_size", 0, INT64_MAX));
-  plan.storage = static_cast<Storage>(in.Choice("storage", {kStorages[0], kStorages[1], kStorages[2], kStorages[3]}));
+  plan.storage = static_cast<Storage>(in.Choice("storage", {kStorages[0], kStorages[1], kStorages[2], kStorages[3], kStorages[4]}));
   if (plan.storage == Storage::kQuantized) {
     plan.coding.method = static_cast<QuantMethod>(in.Choice("method", {kMethods[0], kMethods[1], kMethods[2]}));
     plan.coding.bits = static_cast<int>(in.Int("bits", kernels::kMinBits, kernels::kMaxBits));
@@ -110,6 +116,11 @@ WeightPlan ReadLayer(ObjectReader in) {
     plan.source_codes = in.Bool("source_codes");
     if (plan.source_codes && (plan.coding.method != QuantMethod::kSymmetric || plan.coding.half_scales)) {
       in.Fail(in.line(), "source_codes", "codes of the source are symmetric with scales of 32 bits");
+    }
+  }
+  if (plan.storage == Storage::kInt8) {
+    if (const Node* node = in.Object("int8")) {
+      plan.int8 = std::make_shared<const dispatch::Int8Layer>(ReadInt8(*node, file, in.PathOf("int8"), status));
     }
   }
   // For readers of the file; computed anew.
@@ -183,7 +194,7 @@ StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& fil
   auto plan = std::make_shared<dispatch::Plan>();
   if (const Node* layers = in.Array("layers")) {
     for (size_t i = 0; i < layers->items.size() && status.ok(); ++i) {
-      plan->weights.push_back(ReadLayer(ObjectReader(layers->items[i], file, fmt::format("layers[{}]", i), &status)));
+      plan->weights.push_back(ReadLayer(ObjectReader(layers->items[i], file, fmt::format("layers[{}]", i), &status), &status, file));
     }
   }
   in.Ignore("total");

@@ -24,6 +24,7 @@ std::string_view NameOf(Storage storage) {
     case Storage::kHalf: return "half";
     case Storage::kQuantized: return "quantized";
     case Storage::kAsIs: return "as is";
+    case Storage::kInt8: return "int8";
   }
   return "?";
 }
@@ -75,7 +76,10 @@ StatusOr<WeightPlan> Rebuild(const Op& op, const WeightView& view, const WeightP
                                                geometry.input_channels, geometry.kernel_size, saved.geometry.rows,
                                                saved.geometry.input_channels, saved.geometry.kernel_size));
   }
-  if (saved.storage == Storage::kQuantized && IsGroupedConvolution(op)) {
+  if (saved.storage == Storage::kInt8 && !MayComputeWithInt8(op)) {
+    return InvalidInput("plan, layer '{}': a {} cannot compute with int8", FullName(saved), geometry.op_type);
+  }
+  if (dispatch::IsCoded(saved.storage) && IsGroupedConvolution(op)) {
     return InvalidInput("plan, layer '{}': the weights of a grouped convolution cannot be quantized", FullName(saved));
   }
   WeightPlan plan;
@@ -87,6 +91,9 @@ StatusOr<WeightPlan> Rebuild(const Op& op, const WeightView& view, const WeightP
                                                  kept->coding.bits, kept->block, saved.coding.bits, saved.block));
     }
     plan = *std::move(kept);
+    plan.reason = saved.reason;
+  } else if (saved.storage == Storage::kInt8) {
+    QP_ASSIGN_OR_RETURN(plan, dispatch::PlanInt8(op.name, geometry, saved.int8));
     plan.reason = saved.reason;
   } else if (saved.storage == Storage::kAsIs) {
     plan.layer = op.name;

@@ -85,6 +85,12 @@ struct Pipeline : Located {
   std::optional<bool> for_guide;
 };
 
+// An entry of a file that is no guide, with an output and weights, is a layer that computes with int8. Other entries may be settings for
+// weights.
+inline bool AsksForInt8(const Pipeline& pipeline, const LayerQuantizeParams& layer) {
+  return !pipeline.for_guide.value_or(false) && !layer.output.empty() && !layer.weight.empty();
+}
+
 // What a value may be.
 enum class Accept : uint8_t {
   kAny,

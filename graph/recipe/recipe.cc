@@ -16,6 +16,26 @@ namespace {
 
 using recipe::ReadState;
 
+template <typename Params>
+void CheckActivation(const std::vector<Params>& list, const recipe::LayerQuantizeParams& layer, const std::string& path, std::string_view name,
+                     ReadState* state) {
+  constexpr std::string_view kWhy = "a layer that computes with int8 needs input[0], output[0] and weight[0] with scales (forGuide: true makes the "
+                                    "file one of settings for weights)";
+  if (list.empty()) return state->Fail(layer.line, fmt::format("{}.{}", path, name), fmt::format("missing; {}", kWhy));
+  const std::string scales = fmt::format("{}.{}[0].scales", path, name);
+  const auto& found = list.front().scales;
+  if (found.empty()) return state->Fail(list.front().line, scales, fmt::format("missing; {}", kWhy));
+  if constexpr (std::is_same_v<Params, recipe::ActivationParams>) {
+    if (!(found.front() > 0)) state->Fail(list.front().line, scales, "0 found; expected a number above 0, the step of an activation");
+  }
+}
+
+void CheckInt8Layer(const recipe::LayerQuantizeParams& layer, const std::string& path, ReadState* state) {
+  CheckActivation(layer.input, layer, path, "input", state);
+  CheckActivation(layer.output, layer, path, "output", state);
+  CheckActivation(layer.weight, layer, path, "weight", state);
+}
+
 // Checks that look at more than one field.
 void CheckMeaning(const recipe::Pipeline& pipeline, ReadState* state) {
   const auto check_clamp = [&](const auto& params, const std::string& path) {
@@ -27,12 +47,14 @@ void CheckMeaning(const recipe::Pipeline& pipeline, ReadState* state) {
   for (size_t a = 0; a < pipeline.algo.size(); ++a) {
     const auto& algo = pipeline.algo[a];
     if (!algo.quant_params) continue;
+    const bool is_prune = algo.type.value_or(recipe::kQuantize) == recipe::kPrune;
     for (size_t i = 0; i < algo.quant_params->layer.size(); ++i) {
       const auto& layer = algo.quant_params->layer[i];
       const std::string path = fmt::format("algo[{}].quantParams.layer[{}]", a, i);
       for (size_t n = 0; n < layer.input.size(); ++n) check_clamp(layer.input[n], fmt::format("{}.input[{}]", path, n));
       for (size_t n = 0; n < layer.output.size(); ++n) check_clamp(layer.output[n], fmt::format("{}.output[{}]", path, n));
       for (size_t n = 0; n < layer.weight.size(); ++n) check_clamp(layer.weight[n], fmt::format("{}.weight[{}]", path, n));
+      if (!is_prune && recipe::AsksForInt8(pipeline, layer)) CheckInt8Layer(layer, path, state);
       if (layer.wino_params && layer.wino_params->units_attr.size() % 6 != 0) {
         state->Fail(layer.wino_params->line, path + ".winoParams.unitsAttr",
                     fmt::format("{} numbers found; expected groups of 6", layer.wino_params->units_attr.size()));
@@ -61,7 +83,7 @@ recipe::ConvolutionInfo InfoOf(const mnn::Convolution2DCommonT& common, uint64_t
 }
 
 recipe::LayerQuantizeParams EntryOf(const Op& op, const dispatch::WeightPlan& plan) {
-  const bool quantized = plan.storage == dispatch::Storage::kQuantized;
+  const bool quantized = dispatch::IsCoded(plan.storage);
   recipe::WeightParams weight;
   weight.name = op.name;
   weight.bits = quantized ? plan.coding.bits : 0;

@@ -17,6 +17,7 @@ std::string_view StorageName(Storage storage) {
     case Storage::kFloat32: return "float32";
     case Storage::kHalf: return "float16";
     case Storage::kQuantized: return "quantized";
+    case Storage::kInt8: return "int8";
     case Storage::kAsIs: break;
   }
   return "kept";
@@ -69,7 +70,7 @@ Json LayerOf(const ReportLayer& layer) {
                {"note", plan.note},
                {"bytes_before", plan.bytes_before},
                {"bytes_after", plan.bytes_after}};
-  if (plan.storage == Storage::kQuantized) json["coding"] = CodingOf(plan);
+  if (dispatch::IsCoded(plan.storage)) json["coding"] = CodingOf(plan);
   if (layer.measured) {
     if (plan.storage != Storage::kFloat32) json["errors"] = ErrorsOf(*layer.measured);
     json["histogram"] = HistogramsOf(*layer.measured);

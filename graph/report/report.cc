@@ -30,7 +30,8 @@ struct Errors {
 
 uint64_t& CountOf(Storage storage, ReportTotals* totals) {
   switch (storage) {
-    case Storage::kQuantized: return totals->quantized;
+    case Storage::kQuantized:
+    case Storage::kInt8: return totals->quantized;
     case Storage::kHalf: return totals->half;
     case Storage::kFloat32: return totals->float32;
     case Storage::kAsIs: break;
@@ -71,6 +72,7 @@ std::string MethodName(const WeightPlan& plan) {
     case Storage::kFloat32: return "float";
     case Storage::kHalf: return "half float";
     case Storage::kAsIs: return "as in the source";
+    case Storage::kInt8: return "int8";
     case Storage::kQuantized: break;
   }
   const std::string_view method = plan.coding.method == dispatch::QuantMethod::kHqq          ? "HQQ"

@@ -28,10 +28,8 @@ std::string At(const Recipe& recipe, int line, std::string_view field, std::stri
   return Message(json::ErrorAt(recipe.path, line, field, text));
 }
 
-// A layer of a file that is more than a guide: the stock converter makes int8 layers from such entries.
-bool AsksForInt8(const recipe::LayerQuantizeParams& layer) {
-  const auto has_scales = [](const auto& list) { return !list.empty() && !list.front().scales.empty(); };
-  return has_scales(layer.input) && has_scales(layer.output) && has_scales(layer.weight);
+std::string WhereOf(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field) {
+  return fmt::format("{}: {}", layer.line > 0 ? fmt::format("{}:{}", recipe.path, layer.line) : recipe.path, field);
 }
 
 }  // namespace
@@ -63,29 +61,32 @@ void LayerRequests::AddRecipe(const Recipe& recipe) {
       complaints_.push_back(At(recipe, algo.line, field, "a QUANTIZE entry without quantParams has no effect"));
       continue;
     }
-    if (found) {
+    const auto& layers = algo.quant_params->layer;
+    bool any_int8 = false;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      const std::string layer = fmt::format("{}.quantParams.layer[{}]", field, i);
+      const bool int8 = recipe::AsksForInt8(recipe.pipeline, layers[i]);
+      any_int8 |= int8;
+      if (int8) int8_.Add(layers[i], WhereOf(recipe, layers[i], layer), &complaints_);
+      if (!found) AddEntry(recipe, layers[i], layer, int8);
+    }
+    if (found && !any_int8) {
       complaints_.push_back(At(recipe, algo.line, field, "only the first QUANTIZE entry counts; this one has no effect"));
-      continue;
     }
     found = true;
-    const auto& layers = algo.quant_params->layer;
-    for (size_t i = 0; i < layers.size(); ++i) AddEntry(recipe, layers[i], fmt::format("{}.quantParams.layer[{}]", field, i));
   }
 }
 
-void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field) {
-  if (!recipe.pipeline.for_guide.value_or(false) && AsksForInt8(layer)) {
-    Refuse(At(recipe, layer.line, field,
-              "scales of inputs and outputs ask for a model that computes with int8, which is not built; set forGuide to true to use "
-              "only the settings for weights"));
-  }
+void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field, bool int8) {
   if (!layer.op_name || layer.op_name->empty()) {
+    if (int8) return;
     complaints_.push_back(At(recipe, layer.line, field, "an entry without opName matches no layer"));
     return;
   }
   const std::string subgraph = layer.subgraph_name.value_or("");
   Entry entry;
-  entry.where = fmt::format("{}: {}", layer.line > 0 ? fmt::format("{}:{}", recipe.path, layer.line) : recipe.path, field);
+  entry.where = WhereOf(recipe, layer, field);
+  entry.int8 = int8;
   if (layer.weight.empty()) {
     complaints_.push_back(fmt::format("{}: the entry has no weight, so it says nothing of layer '{}'", entry.where, *layer.op_name));
   } else {
@@ -93,18 +94,19 @@ void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizePa
     entry.settings.bits = weight.bits;
     entry.settings.asymmetric = weight.asymmetric;
     if (weight.block_size) entry.settings.block = *weight.block_size > 0 ? *weight.block_size : -1;
-    if (layer.weight.size() > 1) {
+    if (layer.weight.size() > 1 && !int8) {
       complaints_.push_back(fmt::format("{}: only weight[0] counts; {} more have no effect", entry.where, layer.weight.size() - 1));
     }
   }
   const auto [known, is_new] = entries_.emplace(std::pair(subgraph, *layer.op_name), entry);
-  if (!is_new) {
+  if (!is_new && !int8) {
     complaints_.push_back(fmt::format("{}: layer '{}' has an entry already ({}); the first one counts", entry.where,
                                       FullName(subgraph, *layer.op_name), known->second.where));
   }
 }
 
-LayerRequests::Answer LayerRequests::For(const std::string& subgraph, const Op& op) {
+LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op) {
+  const std::string& subgraph = graph.name;
   Answer answer;
   answer.request = options_.request;
   const auto entry = entries_.find({subgraph, op.name});
@@ -120,12 +122,15 @@ LayerRequests::Answer LayerRequests::For(const std::string& subgraph, const Op& 
     answer.request.hqq = hqq;
     answer.request.asymmetric |= hqq;
   }
+  answer.int8 = int8_.For(graph, op);
+  if (answer.int8 != nullptr) answer.asked_by = "recipe";
   for (size_t i = 0; i < options_.rules.size(); ++i) {
     const Rule& rule = options_.rules[i];
     if (!rule.Matches(subgraph, op.name, mnn::EnumNameOpType(op.type))) continue;
     ++rule_matches_[i];
     rule.settings.ApplyTo(&answer.request);
     if (rule.settings.asymmetric) answer.note.clear();
+    if (rule.settings.bits || rule.settings.fp16) answer.int8 = nullptr;
     answer.asked_by = fmt::format("rule '{}'", rule.text);
   }
   return answer;
@@ -136,9 +141,10 @@ StatusOr<std::vector<std::string>> LayerRequests::Finish() const {
   std::vector<std::string> all = complaints_;
   for (const auto& [key, entry] : entries_) {
     const std::string name = FullName(key.first, key.second);
-    if (entry.matched == 0) all.push_back(fmt::format("{}: no layer is called '{}'", entry.where, name));
+    if (entry.matched == 0 && !entry.int8) all.push_back(fmt::format("{}: no layer is called '{}'", entry.where, name));
     if (entry.matched > 1) all.push_back(fmt::format("{}: {} layers are called '{}'", entry.where, entry.matched, name));
   }
+  int8_.Finish(&all);
   for (size_t i = 0; i < options_.rules.size(); ++i) {
     if (rule_matches_[i] == 0) all.push_back(fmt::format("rule '{}' matches no layer", options_.rules[i].text));
   }

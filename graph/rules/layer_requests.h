@@ -10,6 +10,7 @@
 
 #include "graph/convert.h"
 #include "graph/recipe/recipe.h"
+#include "graph/rules/int8_requests.h"
 
 namespace quantpress::graph {
 
@@ -20,10 +21,11 @@ class LayerRequests {
 
   struct Answer {
     dispatch::WeightRequest request;
+    const Int8Request* int8 = nullptr;  // compute with int8; null: weights only
     std::string asked_by;  // "recipe", "rule 'lm_head.*=bits:8'"; empty: the command line
     std::string note;      // what of the recipe does not hold for this layer
   };
-  Answer For(const std::string& subgraph, const Op& op);
+  Answer For(const Graph& graph, const Op& op);
 
   // After all layers: parts of the recipe and rules without effect, one line each. Errors: the recipe asks for something that this
   // program cannot do; under options.strict_recipe the first part without effect.
@@ -34,14 +36,16 @@ class LayerRequests {
     std::string where;  // "recipe.json:12: algo[0].quantParams.layer[3]"
     Settings settings;
     int matched = 0;
+    bool int8 = false;  // asks for int8 too, and has its complaint from there
   };
 
   void Refuse(const std::string& text);
   void AddRecipe(const Recipe& recipe);
-  void AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field);
+  void AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field, bool int8);
 
   const QuantizeOptions& options_;
   std::map<std::pair<std::string, std::string>, Entry> entries_;  // subgraph, layer
+  Int8Requests int8_;
   std::vector<size_t> rule_matches_;
   std::vector<std::string> complaints_;
   Status refused_;  // what the recipe asks for and this program cannot do

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "tests/graph/mnn_fixture.h"
 
 namespace quantpress::graph {
@@ -238,13 +241,104 @@ TEST_F(RecipeOnModel, EntriesWithoutEffectAreReported) {
   EXPECT_EQ(Error(), expected[0] + "; 6 more of this kind (--strictRecipe)");
 }
 
-TEST_F(RecipeOnModel, Int8AndFilterPruningAreRefused) {
-  const std::string full = R"({"opName":"a","input":[{"name":"x","scales":[1]}],"output":[{"name":"y","scales":[1]}],
-                               "weight":[{"name":"a","bits":8,"scales":[1]}]})";
-  Write(full, false);
-  EXPECT_NE(Error().find("which is not built; set forGuide to true"), std::string::npos);
-  Write(full, true);
-  EXPECT_EQ(MustConvert().plan.weights[0].coding.bits, 8);
+// The output tensor of op `name` in the model of the fixture.
+std::string OutputOf(const std::string& model, const std::string& name) {
+  const auto net = testing::ReadNet(model);
+  return net->tensorName[static_cast<size_t>(testing::FindOp(*net, name).outputIndexes[0])];
+}
+
+// An entry for a layer that computes with int8, with `scales` for the weights.
+std::string Int8Entry(const std::string& output, const std::string& scales, const std::string& more = "") {
+  return R"({"input":[{"name":"x","scales":[0.5],"zeroPoint":3,"clampMin":-120}],"output":[{"name":")" + output +
+         R"(","scales":[0.25],"zeroPoint":-4,"clampMax":100}],"weight":[{"name":"w","scales":)" + scales + "}]" + more + "}";
+}
+
+TEST_F(RecipeOnModel, Int8LayersAsTheFormatWantsThem) {
+  Write(Int8Entry(OutputOf(folder_ / "in.mnn", "a"), "[0.001,0.002,0.003,0.004,0.005,0.006,0.007,0]"), false);
+  options_.quantize.strict_recipe = true;
+  options_.quantize.request.bits = 4;
+  const ConvertResult result = MustConvert();
+  EXPECT_EQ(result.plan.weights[0].storage, Storage::kInt8);
+  EXPECT_EQ(result.plan.weights[0].reason, "recipe");
+  EXPECT_EQ(result.plan.weights[1].coding.bits, 4);
+  const auto in = testing::ReadNet(folder_ / "in.mnn"), out = testing::ReadNet(folder_ / "out.mnn");
+  const auto& op = testing::FindOp(*out, "a");
+  const auto& conv = *op.main.AsConvolution2D();
+  EXPECT_EQ(op.type, mnn::OpType::Convolution);
+  EXPECT_EQ(conv.quanParameter->type, 1);
+  EXPECT_EQ(conv.quanParameter->scaleIn, 0.5f);
+  EXPECT_EQ(conv.quanParameter->scaleOut, 0.25f);
+  EXPECT_EQ(conv.quanParameter->aMaxOrBits, 8);
+  EXPECT_EQ(conv.quanParameter->alpha, std::vector<float>({0.001f, 0.002f, 0.003f, 0.004f, 0.005f, 0.006f, 0.007f, 0.0f}));
+  EXPECT_EQ(conv.symmetricQuan->zeroPoint, 3);
+  EXPECT_EQ(conv.symmetricQuan->outputZeroPoint, -4);
+  EXPECT_EQ(conv.symmetricQuan->clampMin, -128);
+  EXPECT_EQ(conv.symmetricQuan->clampMax, 100);
+  ASSERT_EQ(out->extraTensorDescribe.size(), 2u);
+  EXPECT_EQ(out->extraTensorDescribe[0]->index, op.inputIndexes[0]);
+  EXPECT_EQ(out->extraTensorDescribe[0]->quantInfo->zero, 3);
+  EXPECT_EQ(out->extraTensorDescribe[0]->quantInfo->min, -120);
+  EXPECT_EQ(out->extraTensorDescribe[1]->index, op.outputIndexes[0]);
+  EXPECT_EQ(out->extraTensorDescribe[1]->quantInfo->scale, 0.25f);
+  EXPECT_EQ(out->extraTensorDescribe[1]->quantInfo->type, mnn::DataType::DT_INT8);
+
+  // Payload: 2 dimensions of 16 bits, 256 table entries, one byte per weight.
+  const auto& weights = testing::FindOp(*in, "a").main.AsConvolution2D()->weight;
+  const auto& buffer = conv.quanParameter->buffer;
+  ASSERT_EQ(buffer.size(), 6 + 256 + weights.size());
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const float product = weights[i] * (1.0f / conv.quanParameter->alpha[i / 64]);
+    const float code = i / 64 == 7 ? (weights[i] < 0 ? -128.0f : 127.0f) : std::clamp(std::round(product), -128.0f, 127.0f);
+    ASSERT_EQ(static_cast<uint8_t>(buffer[262 + i]), static_cast<uint8_t>(code + 128)) << i;
+  }
+}
+
+TEST_F(RecipeOnModel, OneScaleIsRepeatedAndOtherCountsAreErrors) {
+  const std::string output = OutputOf(folder_ / "in.mnn", "b");
+  Write(Int8Entry(output, "[0.01]"), false);
+  MustConvert();
+  const auto net = testing::ReadNet(folder_ / "out.mnn");
+  EXPECT_EQ(testing::FindOp(*net, "b").main.AsConvolution2D()->quanParameter->alpha, std::vector<float>(8, 0.01f));
+  Write(Int8Entry(output, "[0.01,0.02]"), false);
+  EXPECT_NE(Error().find("layer[0].weight[0].scales: 2 found; layer 'b' has 8 output channels, so that it needs 8 or 1"), std::string::npos);
+}
+
+TEST_F(RecipeOnModel, Int8AndOtherSettings) {
+  const std::string a = OutputOf(folder_ / "in.mnn", "a"), b = OutputOf(folder_ / "in.mnn", "b");
+  // A guide takes the settings for weights only; a rule stands above the recipe.
+  Write(Int8Entry(a, "[0.01]", R"(,"opName":"a")"), true);
+  EXPECT_EQ(MustConvert().plan.weights[0].storage, Storage::kFloat32);
+  Write(Int8Entry(a, "[0.01]") + "," + Int8Entry(b, "[0.01]"), false);
+  options_.quantize.rules.push_back(*ParseRule("b=bits:4"));
+  const ConvertResult result = MustConvert();
+  EXPECT_EQ(result.plan.weights[0].storage, Storage::kInt8);
+  EXPECT_EQ(result.plan.weights[1].coding.bits, 4);
+  EXPECT_EQ(result.plan.weights[1].storage, Storage::kQuantized);
+}
+
+TEST_F(RecipeOnModel, WhatIsWithoutEffectInInt8EntriesIsSaid) {
+  const std::string a = OutputOf(folder_ / "in.mnn", "a");
+  const std::string r = options_.quantize.recipe_path, at = r + ":1: algo[0].quantParams.layer[";
+  Write(R"({"input":[{"name":"x","scales":[1,2]},{"name":"z"}],"output":[{"name":")" + a +
+            R"(","scales":[1]}],"weight":[{"name":"w","scales":[1],"bits":4,"asymmetric":true,"blockSize":16}],)" +
+            R"("winoParams":{"version":0,"unitsAttr":[0,0,3,3,2,2]}},)" + Int8Entry(a, "[1]") + "," + Int8Entry("nothing", "[1]"),
+        false);
+  const std::vector<std::string> expected = {
+      at + "0]: only input[0] counts; 1 more have no effect",
+      at + "0]: input[0] has 2 scales; a layer that computes with int8 has one, the first",
+      at + "0]: weights of a layer that computes with int8 have 8 bits; bits 4 has no effect",
+      at + "0]: weights of a layer that computes with int8 are symmetric; asymmetric has no effect",
+      at + "0]: a layer that computes with int8 has one scale per output channel; blockSize has no effect",
+      at + "0]: winoParams has no effect without method WinogradAware",
+      at + "1]: output '" + a + "' has an entry already (" + at + "0]); the first one counts",
+      at + "2]: no convolution with weights makes a tensor called 'nothing'",
+  };
+  EXPECT_EQ(MustConvert().notes, expected);
+  options_.quantize.strict_recipe = true;
+  EXPECT_EQ(Error(), expected[0] + "; 7 more of this kind (--strictRecipe)");
+}
+
+TEST_F(RecipeOnModel, FilterPruningIsRefused) {
   testing::WriteFile(options_.quantize.recipe_path,
                      R"({"version":"1","algo":[{"type":"PRUNE","pruneParams":{"type":"FILTER"}}]})");
   EXPECT_NE(Error().find("removing filters is not built"), std::string::npos);

@@ -21,7 +21,7 @@ constexpr char kRecipe[] = R"({"version": "3.6.1", "forGuide": true, "mnnUuid": 
   {"opName": "a", "weight": [{"name": "a", "bits": 4, "asymmetric": true, "blockSize": 64, "scales": [0.5, 1e-9]}],
    "conv": {"inputChannel": 64, "outputChannel": 8, "kernelSize": [3, 3]}},
   {"opName": "b", "subgraphName": "body", "input": [{"name": "x", "bits": 8, "scales": [1.5], "zeroPoint": 3}],
-   "output": [{"name": "y", "clampMin": -127, "clampMax": 127}], "weight": [{"name": "b", "bits": 0}],
+   "output": [{"name": "y", "scales": [2], "clampMin": -127, "clampMax": 127}], "weight": [{"name": "b", "bits": 0, "scales": [1]}],
    "method": "QAT", "winoParams": {"version": 1, "unitsAttr": [0, 0, 3, 3, 4, 4]}}]}},
  {"type": "PRUNE", "pruneParams": {"type": "SIMD_OC", "simdOcPrunerParams": {"weightTensorNames": ["w"], "pruneRatios": [0.5],
   "layerNames": ["l"], "ocBlocks": [4]}}}]})";
@@ -67,6 +67,14 @@ void RunRecipe(const std::string& content, const std::string& path, uint64_t fir
 }
 
 TEST(ControlMutation, JsonRecipes) { RunRecipe(kRecipe, "r.json", 1); }
+
+// The same file as one that asks for layers that compute with int8.
+TEST(ControlMutation, Int8Recipes) {
+  std::string recipe = kRecipe;
+  recipe.replace(recipe.find("\"forGuide\": true"), 16, "\"forGuide\": false");
+  ASSERT_TRUE(ParseRecipe(recipe, "r.json").ok());
+  RunRecipe(recipe, "r.json", 200000);
+}
 
 TEST(ControlMutation, BinaryRecipes) {
   const auto recipe = ParseRecipe(kRecipe, "r.json");
