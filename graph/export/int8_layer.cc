@@ -52,12 +52,15 @@ void CodeRow(const dispatch::Int8Layer& layer, float scale, const float* weights
   for (size_t i = 0; i < count; ++i) indexes[i] = weights[i] < 0 ? low : high;
 }
 
-void AddErrors(const float* weights, const uint8_t* indexes, size_t count, float scale, Measure* measure) {
+// `next`: how many weights from `weights` on the next one is that the histograms count; moved on by count.
+void AddRow(const float* weights, const uint8_t* indexes, size_t count, float scale, size_t* next, Measure* measure) {
   float decoded[kChunk];
   for (size_t i = 0; i < count; i += kChunk) {
     const size_t n = std::min(kChunk, count - i);
     for (size_t k = 0; k < n; ++k) decoded[k] = static_cast<float>(indexes[i + k] + kLowest) * scale;
     dispatch::AddErrorStats(weights + i, decoded, n, &measure->errors);
+    if (*next < n) *next += measure->histograms->Add(weights + i + *next, decoded + *next, indexes + i + *next, n - *next);
+    *next -= n;
   }
 }
 
@@ -85,12 +88,12 @@ void CodeInt8(const dispatch::WeightPlan& plan, const float* weights, uint64_t f
               std::span<std::byte> scales, Measure* measure) {
   const auto length = static_cast<size_t>(plan.group_size);
   std::memcpy(scales.data(), plan.int8->scales.data() + first, rows * sizeof(float));
+  size_t next_sample = 0;
   for (size_t row = 0; row < rows; ++row) {
     const float scale = plan.int8->scales[first + row];
     CodeRow(*plan.int8, scale, weights + row * length, length, indexes.data() + row * length);
-    if (measure != nullptr) AddErrors(weights + row * length, indexes.data() + row * length, length, scale, measure);
+    if (measure != nullptr) AddRow(weights + row * length, indexes.data() + row * length, length, scale, &next_sample, measure);
   }
-  if (measure != nullptr) AddCodes(plan, weights, rows * length, indexes, scales, measure);
 }
 
 }  // namespace quantpress::graph
