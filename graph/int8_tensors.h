@@ -17,10 +17,12 @@ inline std::set<int> DescribedTensors(const Graph& graph) {
   return tensors;
 }
 
-// Whether an op's first input and first output are both among `described`: the runtime then takes the op for one that computes with
-// int8, and of a convolution that does not it reads the weights only where they are float32 or quantized, and in the model file.
+// Whether an op's first input and first output are both among `described`: the runtime then takes the op for one that
+// computes with int8, and of a convolution that does not it reads the weights only where they are float32 or quantized,
+// and in the model file.
 inline bool IsBetweenInt8(const std::set<int>& described, const Op& op) {
-  return !op.inputs.empty() && !op.outputs.empty() && described.contains(op.inputs.front()) && described.contains(op.outputs.front());
+  return !op.inputs.empty() && !op.outputs.empty() && described.contains(op.inputs.front()) &&
+         described.contains(op.outputs.front());
 }
 
 }  // namespace quantpress::graph

@@ -15,9 +15,12 @@ constexpr int kLowest = kernels::CodeMin(8);
 
 mnn::QuantizeAlgo AlgorithmOf(dispatch::Int8Method method) {
   switch (method) {
-    case dispatch::Int8Method::kOverflowAware: return mnn::QuantizeAlgo::OVERFLOW_AWARE;
-    case dispatch::Int8Method::kWinogradAware: return mnn::QuantizeAlgo::WINOGRAD_AWARE;
-    case dispatch::Int8Method::kDefault: break;
+    case dispatch::Int8Method::kOverflowAware:
+      return mnn::QuantizeAlgo::OVERFLOW_AWARE;
+    case dispatch::Int8Method::kWinogradAware:
+      return mnn::QuantizeAlgo::WINOGRAD_AWARE;
+    case dispatch::Int8Method::kDefault:
+      break;
   }
   return mnn::QuantizeAlgo::DEFAULT;
 }
@@ -42,13 +45,15 @@ void Describe(const dispatch::Activation& activation, int tensor, Graph* graph) 
   describe->quantInfo->type = mnn::DataType::DT_INT8;
 }
 
-// Codes of one row. A scale whose inverse is beyond the floats (0, for a row of zeros) makes every weight the code of its sign.
+// Codes of one row. A scale whose inverse is beyond the floats (0, for a row of zeros) makes every weight the code of
+// its sign.
 void CodeRow(const dispatch::Int8Layer& layer, float scale, const float* weights, size_t count, uint8_t* indexes) {
   const float inverse = 1.0f / scale;
   if (std::isfinite(inverse)) {
     return kernels::QuantizeByInverse(weights, count, inverse, layer.clamp_min, layer.clamp_max, indexes);
   }
-  const auto low = static_cast<uint8_t>(layer.clamp_min - kLowest), high = static_cast<uint8_t>(layer.clamp_max - kLowest);
+  const auto low = static_cast<uint8_t>(layer.clamp_min - kLowest),
+             high = static_cast<uint8_t>(layer.clamp_max - kLowest);
   for (size_t i = 0; i < count; ++i) indexes[i] = weights[i] < 0 ? low : high;
 }
 
@@ -84,8 +89,8 @@ void ComputeWithInt8(const dispatch::Int8Layer& layer, Op* op, Graph* graph) {
   Describe(layer.output, op->outputs.front(), graph);
 }
 
-void CodeInt8(const dispatch::WeightPlan& plan, const float* weights, uint64_t first, uint64_t rows, std::span<uint8_t> indexes,
-              std::span<std::byte> scales, Measure* measure) {
+void CodeInt8(const dispatch::WeightPlan& plan, const float* weights, uint64_t first, uint64_t rows,
+              std::span<uint8_t> indexes, std::span<std::byte> scales, Measure* measure) {
   const auto length = static_cast<size_t>(plan.group_size);
   std::memcpy(scales.data(), plan.int8->scales.data() + first, rows * sizeof(float));
   size_t next_sample = 0;

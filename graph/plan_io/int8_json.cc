@@ -56,8 +56,10 @@ Json Int8Json(const Int8Layer& layer) {
 Int8Layer ReadInt8(const Node& node, const std::string& file, const std::string& path, Status* status) {
   ObjectReader in(node, file, path, status);
   Int8Layer layer;
-  if (const Node* input = in.Object("input")) layer.input = ReadActivation(ObjectReader(*input, file, in.PathOf("input"), status));
-  if (const Node* output = in.Object("output")) layer.output = ReadActivation(ObjectReader(*output, file, in.PathOf("output"), status));
+  if (const Node* input = in.Object("input"))
+    layer.input = ReadActivation(ObjectReader(*input, file, in.PathOf("input"), status));
+  if (const Node* output = in.Object("output"))
+    layer.output = ReadActivation(ObjectReader(*output, file, in.PathOf("output"), status));
   ReadClamp(&in, &layer.clamp_min, &layer.clamp_max);
   layer.method = static_cast<dispatch::Int8Method>(in.Choice("method", {kMethods[0], kMethods[1], kMethods[2]}));
   layer.winograd = in.Ints("winograd");

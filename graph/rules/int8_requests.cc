@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "graph/weights.h"
 
@@ -30,7 +31,8 @@ dispatch::Int8Layer LayerOf(const recipe::LayerQuantizeParams& entry) {
   layer.clamp_min = weight.clamp_min.value_or(layer.clamp_min);
   layer.clamp_max = weight.clamp_max.value_or(layer.clamp_max);
   layer.method = static_cast<dispatch::Int8Method>(entry.method.value_or(0));
-  if (layer.method == dispatch::Int8Method::kWinogradAware && entry.wino_params) layer.winograd = entry.wino_params->units_attr;
+  if (layer.method == dispatch::Int8Method::kWinogradAware && entry.wino_params)
+    layer.winograd = entry.wino_params->units_attr;
   return layer;
 }
 
@@ -42,18 +44,22 @@ std::string Surplus(std::string_view list, const std::vector<Params>& params) {
 
 std::string SurplusScales(std::string_view list, const recipe::ActivationParams& params) {
   if (params.scales.size() <= 1) return {};
-  return fmt::format("{}[0] has {} scales; a layer that computes with int8 has one, the first", list, params.scales.size());
+  return fmt::format("{}[0] has {} scales; a layer that computes with int8 has one, the first", list,
+                     params.scales.size());
 }
 
 // Parts of an entry that an int8 layer has no place for.
 std::vector<std::string> WithoutEffect(const recipe::LayerQuantizeParams& entry) {
   const recipe::WeightParams& weight = entry.weight.front();
-  std::vector<std::string> texts = {Surplus("input", entry.input), Surplus("output", entry.output), Surplus("weight", entry.weight),
-                                    SurplusScales("input", entry.input.front()), SurplusScales("output", entry.output.front())};
+  std::vector<std::string> texts = {Surplus("input", entry.input), Surplus("output", entry.output),
+                                    Surplus("weight", entry.weight), SurplusScales("input", entry.input.front()),
+                                    SurplusScales("output", entry.output.front())};
   if (weight.bits.value_or(8) != 8) {
-    texts.push_back(fmt::format("weights of a layer that computes with int8 have 8 bits; bits {} has no effect", *weight.bits));
+    texts.push_back(
+        fmt::format("weights of a layer that computes with int8 have 8 bits; bits {} has no effect", *weight.bits));
   }
-  if (weight.asymmetric.value_or(false)) texts.push_back("weights of a layer that computes with int8 are symmetric; asymmetric has no effect");
+  if (weight.asymmetric.value_or(false))
+    texts.push_back("weights of a layer that computes with int8 are symmetric; asymmetric has no effect");
   if (weight.block_size.value_or(0) > 0) {
     texts.push_back("a layer that computes with int8 has one scale per output channel; blockSize has no effect");
   }
@@ -64,8 +70,9 @@ std::vector<std::string> WithoutEffect(const recipe::LayerQuantizeParams& entry)
   return texts;
 }
 
-// The names by which entries may call the output of a layer, in the stock converter's way. Where a bias is fused into a matrix product
-// that was made a convolution, or a convolution is cut into its groups, the stock converter calls the tensor otherwise than this program.
+// The names by which entries may call the output of a layer, in the stock converter's way. Where a bias is fused into a
+// matrix product that was made a convolution, or a convolution is cut into its groups, the stock converter calls the
+// tensor otherwise than this program.
 std::vector<std::string> NamesOf(const std::string& tensor, const std::string& op) {
   std::vector<std::string> names = {tensor};
   if (op.ends_with(kMatMul)) names.push_back(op);
@@ -80,7 +87,8 @@ std::vector<std::string> NamesOf(const std::string& tensor, const std::string& o
 
 }  // namespace
 
-void Int8Requests::Add(const recipe::LayerQuantizeParams& layer, const std::string& where, std::vector<std::string>* complaints) {
+void Int8Requests::Add(const recipe::LayerQuantizeParams& layer, const std::string& where,
+                       std::vector<std::string>* complaints) {
   for (const std::string& text : WithoutEffect(layer)) complaints->push_back(fmt::format("{}: {}", where, text));
   const std::string& output = *layer.output.front().name;
   const auto [known, is_new] = by_output_.emplace(output, entries_.size());
@@ -89,14 +97,19 @@ void Int8Requests::Add(const recipe::LayerQuantizeParams& layer, const std::stri
                                       entries_[known->second].request.where));
     return;
   }
-  entries_.push_back({{std::make_shared<const dispatch::Int8Layer>(LayerOf(layer)), where}, output});
+  Entry entry;
+  entry.request = {std::make_shared<const dispatch::Int8Layer>(LayerOf(layer)), where};
+  entry.output = output;
+  entries_.push_back(std::move(entry));
 }
 
 const Int8Request* Int8Requests::For(const Graph& graph, const Op& op) {
   if (entries_.empty() || !MayComputeWithInt8(op) || !ViewWeight(op)) return nullptr;
-  const auto tensor = static_cast<size_t>(op.outputs.front());
+  const auto index = static_cast<size_t>(op.outputs.front());
+  const std::string tensor = index < graph.tensors.size() ? graph.tensors[index] : "";
   size_t first = entries_.size();
-  for (const std::string& name : NamesOf(tensor < graph.tensors.size() ? graph.tensors[tensor] : "", op.name)) {
+  if (const auto named = by_output_.find(op.name); named != by_output_.end()) entries_[named->second].instead = tensor;
+  for (const std::string& name : NamesOf(tensor, op.name)) {
     const auto found = by_output_.find(name);
     if (found != by_output_.end()) first = std::min(first, found->second);
   }
@@ -107,9 +120,9 @@ const Int8Request* Int8Requests::For(const Graph& graph, const Op& op) {
 
 void Int8Requests::Finish(std::vector<std::string>* complaints) const {
   for (const Entry& entry : entries_) {
-    if (entry.matched == 0) {
-      complaints->push_back(fmt::format("{}: no convolution with weights makes a tensor called '{}'", entry.request.where, entry.output));
-    }
+    if (entry.matched > 0) continue;
+    complaints->push_back(fmt::format("{}: no convolution with weights makes a tensor called '{}'{}", entry.request.where, entry.output,
+                                      entry.instead.empty() ? "" : fmt::format("; the layer of that name makes '{}'", entry.instead)));
   }
 }
 

@@ -1,5 +1,5 @@
-// The entries of a recipe that ask for layers that compute with int8 ("full" mode: forGuide is false or absent). Such an entry names the
-// tensor that the layer makes and has scales for input, output and weights.
+// The entries of a recipe that ask for layers that compute with int8 ("full" mode: forGuide is false or absent). Such
+// an entry names the tensor that the layer makes and has scales for input, output and weights.
 #ifndef QUANTPRESS_GRAPH_RULES_INT8_REQUESTS_H_
 #define QUANTPRESS_GRAPH_RULES_INT8_REQUESTS_H_
 
@@ -35,6 +35,7 @@ class Int8Requests {
   struct Entry {
     Int8Request request;
     std::string output;
+    std::string instead;  // what the layer of this name makes; empty: there is none
     int matched = 0;
   };
 
