@@ -157,8 +157,8 @@ struct Hooks {
 
 // ---- What comes out
 
-// kAsIs: coded in the source, copied.
-enum class Storage : int32_t { kFloat32 = 0, kHalf = 1, kQuantized = 2, kAsIs = 3 };
+// kAsIs: coded in the source, copied. kInt8: a layer that computes with int8, from a recipe.
+enum class Storage : int32_t { kFloat32 = 0, kHalf = 1, kQuantized = 2, kAsIs = 3, kInt8 = 4 };
 enum class Method : int32_t { kNone = 0, kSymmetric = 1, kAsymmetric = 2, kHqq = 3 };
 
 // The stored weights, decoded as the runtime does it, against the float weights that went in.

@@ -28,6 +28,7 @@ static_assert(static_cast<int>(Storage::kFloat32) == static_cast<int>(dispatch::
 static_assert(static_cast<int>(Storage::kHalf) == static_cast<int>(dispatch::Storage::kHalf));
 static_assert(static_cast<int>(Storage::kQuantized) == static_cast<int>(dispatch::Storage::kQuantized));
 static_assert(static_cast<int>(Storage::kAsIs) == static_cast<int>(dispatch::Storage::kAsIs));
+static_assert(static_cast<int>(Storage::kInt8) == static_cast<int>(dispatch::Storage::kInt8));
 static_assert(static_cast<int>(Method::kSymmetric) == static_cast<int>(dispatch::QuantMethod::kSymmetric) + 1);
 static_assert(static_cast<int>(Method::kAsymmetric) == static_cast<int>(dispatch::QuantMethod::kAsymmetric) + 1);
 static_assert(static_cast<int>(Method::kHqq) == static_cast<int>(dispatch::QuantMethod::kHqq) + 1);

@@ -155,16 +155,17 @@ void PrintNotes(const Messages& messages, const std::vector<std::string>& notes,
 }
 
 nlohmann::ordered_json PlanFields(const dispatch::Plan& plan) {
-  uint64_t before = 0, after = 0, quantized = 0, half = 0, float32 = 0, kept = 0;
+  uint64_t before = 0, after = 0, quantized = 0, int8 = 0, half = 0, float32 = 0, kept = 0;
   for (const WeightPlan& weight : plan.weights) {
     before += weight.bytes_before;
     after += weight.bytes_after;
     quantized += weight.storage == Storage::kQuantized;
+    int8 += weight.storage == Storage::kInt8;
     half += weight.storage == Storage::kHalf;
     float32 += weight.storage == Storage::kFloat32;
     kept += weight.storage == Storage::kAsIs;
   }
-  return {{"layers", {{"quantized", quantized}, {"float16", half}, {"float32", float32}, {"kept", kept}}},
+  return {{"layers", {{"quantized", quantized}, {"int8", int8}, {"float16", half}, {"float32", float32}, {"kept", kept}}},
           {"bytes_before", before},
           {"bytes_after", after}};
 }
