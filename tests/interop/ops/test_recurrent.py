@@ -207,3 +207,38 @@ def test_operators_of_the_runtime(tmp_path, op, direction, steps):
         for name, reference in want.items():
             assert got[name].shape == reference.shape
             np.testing.assert_allclose(got[name], reference, atol=2e-5)
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+@pytest.mark.parametrize("steps", [1, 12])
+@pytest.mark.parametrize("direction", BOTH)
+def test_integer_weights(tmp_path, direction, steps, kind, per_row):
+    """DynamicQuantizeLSTM is the LSTM of the real weights; onnxruntime's own result differs by the rounding of its activations."""
+    directions = 2 if direction == "bidirectional" else 1
+    values = inputs("LSTM", steps, 3, directions=directions)
+    integers, real = {}, dict(values)
+    for name in ("w", "r"):
+        matrix = values[name]
+        scale = np.abs(matrix).max(axis=2 if per_row else (1, 2)) / 127  # one a row, or one a direction
+        zero = np.full(scale.shape, 130 if kind == np.uint8 else 0, kind)  # onnxruntime wants one for all
+        spread = (lambda a: a[:, :, None]) if per_row else (lambda a: a[:, None, None])
+        wide = np.clip(np.rint(matrix / spread(scale)) + spread(zero.astype(np.int32)), np.iinfo(kind).min, np.iinfo(kind).max)
+        real[name] = ((wide - spread(zero.astype(np.int32))) * spread(scale)).astype(np.float32)
+        integers[name] = (wide.astype(kind).transpose(0, 2, 1), scale.astype(np.float32), zero)
+    quantized = dict(values)
+    for name in ("w", "r"):
+        quantized[name] = np.ascontiguousarray(integers[name][0])
+    for name in ("w", "r"):
+        quantized[f"{name}_scale"], quantized[f"{name}_zero"] = integers[name][1:]
+    constants = [name for name in quantized if name not in "xlhc"]
+    attributes = {"outputs": 3, "hidden_size": 5, "direction": direction}
+    source = tmp_path / "real.onnx"
+    onnx.save(model("LSTM", real, WEIGHTS, **attributes), source)
+    feeds = {name: values[name] for name in "xhc"}
+    exact = clients.run_onnx(source, feeds)
+    proto = model("DynamicQuantizeLSTM", quantized, constants, domain="com.microsoft", **attributes)
+    onnx.save(proto, source)
+    for name, value in clients.run_onnx(source, feeds).items():
+        assert np.abs(value - exact[name]).max() < 0.05, f"{name}: the reference of this test is not what onnxruntime means"
+    check(tmp_path, "DynamicQuantizeLSTM", quantized, constants, 2e-5, exact, domain="com.microsoft", **attributes)

@@ -11,6 +11,7 @@
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
 #include "graph/import/onnx/ops/loops.h"
+#include "graph/import/onnx/ops/quantize.h"
 #include "graph/import/onnx/ops/recurrent_activation.h"
 #include "graph/import/onnx/ops/recurrent_native.h"
 
@@ -239,6 +240,19 @@ Value InitialState(NodeContext& n, const Recurrent& r, size_t input, size_t inde
   return n.b.Expand(zero, sizes);
 }
 
+bool IsQuantized(const NodeContext& n) { return n.op() == "DynamicQuantizeLSTM"; }
+
+// W (input 1) or R (input 2) of a direction, [gates * hidden, columns]. DynamicQuantizeLSTM holds integers the other way round, with
+// scale and zero point a direction or a row: their real numbers are the weights. Nothing is rounded at run time.
+Value Weights(NodeContext& n, size_t input, size_t direction) {
+  const Value stored = Pick(n.b, n.Input(input), direction);
+  if (!IsQuantized(n) || !n.ok()) return stored;
+  Quantization q = QuantizationAt(n, input == 1 ? 8 : 10);
+  q.scale = Pick(n.b, q.scale, direction);
+  q.zero = Pick(n.b, q.zero, direction);
+  return n.b.Transpose(Dequantize(n, stored, q), {1, 0});
+}
+
 // Weights and biases of one direction from the node's inputs.
 Direction ReadDirection(NodeContext& n, const Recurrent& r, size_t index, bool reverse, bool batch_first) {
   Direction d;
@@ -246,8 +260,8 @@ Direction ReadDirection(NodeContext& n, const Recurrent& r, size_t index, bool r
   d.reverse = reverse;
   d.suffix = reverse ? "_reverse" : "";
   const auto rows = static_cast<int64_t>(GateCount(r.kind)) * r.hidden;
-  d.input_weight = Pick(n.b, n.Input(1), index);
-  d.state_weight = Pick(n.b, n.Input(2), index);
+  d.input_weight = Weights(n, 1, index);
+  d.state_weight = Weights(n, 2, index);
   if (!n.ok()) return d;
   const auto matrix = [&](Value w) { return n.b.HasRank(w) && n.b.shape(w)->size() == 2 && IsStatic(*n.b.shape(w)) && (*n.b.shape(w))[0] == rows && (*n.b.shape(w))[1] > 0; };
   if (!matrix(d.input_weight) || !matrix(d.state_weight) || (*n.b.shape(d.state_weight))[1] != r.hidden) {
@@ -293,7 +307,7 @@ std::optional<Recurrent> ReadNode(NodeContext& n, Kind kind, bool batch_first) {
     return std::nullopt;
   }
   if (batch_first) r.x = n.b.Transpose(r.x, {1, 0, 2});
-  r.hidden = n.Int("hidden_size", (*n.b.shape(weight))[2]);
+  r.hidden = n.Int("hidden_size", (*n.b.shape(weight))[IsQuantized(n) ? 1 : 2]);
   r.clip = n.Float("clip", 0);
   r.input_forget = kind == Kind::kLstm && n.Int("input_forget", 0) != 0;
   r.linear_before_reset = kind == Kind::kGru && n.Int("linear_before_reset", 0) != 0;
@@ -330,7 +344,7 @@ void ConvertRecurrent(NodeContext& n) {
   const auto r = ReadNode(n, kKind, batch_first);
   if (!r || !n.ok()) return;
   const size_t per_direction = activations.size() / directions;
-  if (n.b.options().recurrent_native && IsNativeRecurrent(n)) return NativeRecurrent(n, r->x, r->hidden, direction, batch_first);
+  if (n.b.options().recurrent_native && !IsQuantized(n) && IsNativeRecurrent(n)) return NativeRecurrent(n, r->x, r->hidden, direction, batch_first);
   std::vector<Value> all, last_h, last_c;
   for (size_t i = 0; i < directions; ++i) {
     Direction d = ReadDirection(n, *r, i, direction == "reverse" || i == 1, batch_first);
@@ -363,6 +377,7 @@ constexpr OpRow kRows[] = {
     {"", "RNN", 1, kNewest, ConvertRecurrent<Kind::kRnn>, kNote},
     {"", "GRU", 1, kNewest, ConvertRecurrent<Kind::kGru>, kNote},
     {"", "LSTM", 1, kNewest, ConvertRecurrent<Kind::kLstm>, kNote},
+    {"com.microsoft", "DynamicQuantizeLSTM", 1, kNewest, ConvertRecurrent<Kind::kLstm>, "as LSTM with the real weights; activations are not rounded"},
 };
 
 }  // namespace
