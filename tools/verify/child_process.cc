@@ -16,6 +16,9 @@ namespace quantpress::tools {
 namespace {
 
 constexpr long kPollNanoseconds = 10'000'000;
+// What a child that cannot become the program ends with, where posix_spawn does not report it itself (POSIX allows both; under an emulator of
+// user programs it is this one).
+constexpr int kNotExecuted = 127;
 
 class FileActions {
  public:
@@ -64,6 +67,10 @@ StatusOr<ChildEnd> RunChild(const std::vector<std::string>& words, const std::st
   }
   if (WIFSIGNALED(state)) end.signal = WTERMSIG(state);
   if (WIFEXITED(state)) end.code = WEXITSTATUS(state);
+  if (end.code == kNotExecuted && words[0].find('/') != std::string::npos && access(words[0].c_str(), X_OK) != 0) {
+    end.started = false;
+    end.problem = std::strerror(errno);
+  }
   return end;
 }
 
