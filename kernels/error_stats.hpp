@@ -16,21 +16,6 @@ namespace {
 constexpr size_t kLanes = 16;
 constexpr size_t kPiece = 256 * kLanes;
 
-// Sixteen floats as one or several registers.
-template <class Arch>
-struct Lanes {
-  using Batch = xsimd::batch<float, Arch>;
-  static constexpr size_t kParts = kLanes / Batch::size;
-  Batch part[kParts];
-
-  explicit Lanes(float value) {
-    for (Batch& p : part) p = Batch(value);
-  }
-  void Store(float* lanes) const {
-    for (size_t i = 0; i < kParts; ++i) part[i].store_aligned(lanes + i * Batch::size);
-  }
-};
-
 inline double SumOfLanes(const float* lanes) {
   double sum = 0;
   for (size_t i = 0; i < kLanes; ++i) sum += static_cast<double>(lanes[i]);
@@ -43,31 +28,56 @@ struct PieceSums {
   alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
 };
 
-// Whole rows of sixteen: `rows` of them.
+// The sums of some of the lanes, in registers.
+template <class Arch>
+struct Sums {
+  using Batch = xsimd::batch<float, Arch>;
+  Batch squared_error = Batch(0.0f), squared_weight = Batch(0.0f), product = Batch(0.0f), worst = Batch(0.0f);
+  Batch smallest, largest;
+
+  explicit Sums(float weight) : smallest(weight), largest(weight) {}
+
+  void Add(const float* weights, const float* decoded) {
+    const Batch w = Batch::load_unaligned(weights), q = Batch::load_unaligned(decoded), error = q - w;
+    squared_error += error * error;
+    squared_weight += w * w;
+    product += w * error;
+    worst = xsimd::max(worst, xsimd::abs(error));
+    smallest = xsimd::min(smallest, w);
+    largest = xsimd::max(largest, w);
+  }
+
+  void Store(size_t lane, PieceSums* sums) const {
+    squared_error.store_aligned(sums->squared_error + lane);
+    squared_weight.store_aligned(sums->squared_weight + lane);
+    product.store_aligned(sums->product + lane);
+    worst.store_aligned(sums->worst + lane);
+    smallest.store_aligned(sums->smallest + lane);
+    largest.store_aligned(sums->largest + lane);
+  }
+};
+
+// Whole rows of sixteen: `rows` of them, at most two registers of each row at a time: the twelve sums of those stay in registers, and two
+// hide the latency of the additions. They have names because g++ keeps an array of them in memory.
 template <class Arch>
 void SumRows(const float* weights, const float* decoded, size_t rows, PieceSums* sums) {
-  using Batch = xsimd::batch<float, Arch>;
-  Lanes<Arch> squared_error(0.0f), squared_weight(0.0f), product(0.0f), worst(0.0f);
-  Lanes<Arch> smallest(weights[0]), largest(weights[0]);
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t k = 0; k < Lanes<Arch>::kParts; ++k) {
-      const size_t at = row * kLanes + k * Batch::size;
-      const Batch w = Batch::load_unaligned(weights + at), q = Batch::load_unaligned(decoded + at);
-      const Batch error = q - w;
-      squared_error.part[k] += error * error;
-      squared_weight.part[k] += w * w;
-      product.part[k] += w * error;
-      worst.part[k] = xsimd::max(worst.part[k], xsimd::abs(error));
-      smallest.part[k] = xsimd::min(smallest.part[k], w);
-      largest.part[k] = xsimd::max(largest.part[k], w);
+  constexpr size_t kSize = Sums<Arch>::Batch::size;
+  const size_t end = rows * kLanes;
+  if constexpr (kSize == kLanes) {
+    Sums<Arch> all(weights[0]);
+    for (size_t i = 0; i < end; i += kLanes) all.Add(weights + i, decoded + i);
+    all.Store(0, sums);
+  } else {
+    for (size_t lane = 0; lane < kLanes; lane += 2 * kSize) {
+      Sums<Arch> first(weights[0]), second(weights[0]);
+      for (size_t i = lane; i < end; i += kLanes) {
+        first.Add(weights + i, decoded + i);
+        second.Add(weights + i + kSize, decoded + i + kSize);
+      }
+      first.Store(lane, sums);
+      second.Store(lane + kSize, sums);
     }
   }
-  squared_error.Store(sums->squared_error);
-  squared_weight.Store(sums->squared_weight);
-  product.Store(sums->product);
-  worst.Store(sums->worst);
-  smallest.Store(sums->smallest);
-  largest.Store(sums->largest);
 }
 
 // One more weight in each of the first `count` lanes.
