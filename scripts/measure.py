@@ -12,30 +12,34 @@ SAMPLE_SECONDS = 0.002
 @dataclasses.dataclass
 class Measured:
     seconds: float
-    resident_mb: float  # peak, mapped file pages included
+    resident_mb: float  # peak, mapped file pages included, as last sampled
     anonymous_mb: float  # peak of what was sampled, mapped file pages not included
     cpu_seconds: float = 0  # of all threads
 
 
-def anonymous_kb(pid):
+def memory_kb(pid):
+    """-> anonymous memory now, peak of resident memory since the program was started"""
+    found = {}
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         for line in file:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1])
-    return 0
+            name, _, value = line.partition(":")
+            if name in ("RssAnon", "VmHWM"):
+                found[name] = int(value.split()[0])
+    return found["RssAnon"], found["VmHWM"]
 
 
 def measure(command, cwd=None):
-    peak = 0
+    anonymous = resident = 0
     done = threading.Event()
 
     def watch(pid):
-        nonlocal peak
+        nonlocal anonymous, resident
         while not done.is_set():
             try:
-                peak = max(peak, anonymous_kb(pid))
-            except (OSError, ValueError):  # it has ended
+                now, resident = memory_kb(pid)
+            except (OSError, KeyError):  # it has ended
                 return
+            anonymous = max(anonymous, now)
             time.sleep(SAMPLE_SECONDS)
 
     with open(os.devnull, "wb") as null:
@@ -53,4 +57,5 @@ def measure(command, cwd=None):
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command[0]}: status {process.returncode}: {message.decode(errors='replace')[-1000:]}")
-    return Measured(seconds, usage.ru_maxrss / 1024, peak / 1024, usage.ru_utime + usage.ru_stime)
+    # Not usage.ru_maxrss, which starts at what this process had when it forked.
+    return Measured(seconds, resident / 1024, anonymous / 1024, usage.ru_utime + usage.ru_stime)
