@@ -39,9 +39,9 @@ struct Sums {
 
   void Add(const float* weights, const float* decoded) {
     const Batch w = Batch::load_unaligned(weights), q = Batch::load_unaligned(decoded), error = q - w;
-    squared_error = xsimd::fma(error, error, squared_error);
-    squared_weight = xsimd::fma(w, w, squared_weight);
-    product = xsimd::fma(w, error, product);
+    squared_error += error * error;  // not fused: the same on every instruction set
+    squared_weight += w * w;
+    product += w * error;
     worst = xsimd::max(worst, xsimd::abs(error));
     smallest = xsimd::min(smallest, w);
     largest = xsimd::max(largest, w);

@@ -3,7 +3,7 @@
 namespace quantpress::kernels {
 
 extern "C++" void AddErrorStatsAvx2(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
-  AddErrorStats<xsimd::fma3<xsimd::avx2>>(weights, decoded, count, stats);
+  AddErrorStats<xsimd::avx2>(weights, decoded, count, stats);
 }
 
 }  // namespace quantpress::kernels
