@@ -43,10 +43,22 @@ std::vector<Found> FindWeights(const Model& model) {
   return found;
 }
 
+// Codes of an op that computes with int8, where they stand alone. Its scales are those of weights, input and output in one.
+const Bulk* CodesOf(const Found& weight) {
+  return weight.view.form == WeightForm::kInt8Model ? weight.op->FindBulk(BulkField::kInt8Weight) : nullptr;
+}
+
+StatusOr<TensorSourcePtr> Dense(const Bulk& bulk, ElementType type) {
+  if (const auto* source = std::get_if<TensorSourcePtr>(&bulk.data)) return *source;
+  const auto& bytes = std::get<Bytes>(bulk.data);
+  return DenseSource(bytes, type, bytes.size * 8 / static_cast<uint64_t>(ElementBits(type)));
+}
+
 StatusOr<TensorSourcePtr> ValuesOf(const Found& weight) {
   if (weight.view.source != nullptr) return weight.view.source;
-  if (weight.view.form == WeightForm::kCoded) return DecodeWeight(*weight.op);
-  return Unsupported("layer '{}': its weights are codes of a model with int8 activations, which have no values of their own", FullName(weight.summary));
+  if (const Bulk* codes = CodesOf(weight)) return Dense(*codes, ElementType::kInt8);
+  if (weight.summary.coding == "float32") return Dense(*weight.op->FindBulk(BulkField::kWeight), ElementType::kFloat32);
+  return DecodeWeight(*weight.op);
 }
 
 // Calls `visit` with the values, piece by piece.
@@ -139,7 +151,12 @@ LayerDiff Pair(const Found& first, const Found& second) {
   diff.first = first.summary;
   diff.second = second.summary;
   const StatusOr<TensorSourcePtr> a = ValuesOf(first), b = ValuesOf(second);
-  if (!a.ok() || !b.ok()) {
+  const bool first_codes = CodesOf(first) != nullptr;
+  diff.codes = first_codes && CodesOf(second) != nullptr;
+  if (first_codes != (CodesOf(second) != nullptr)) {
+    diff.state = DiffState::kNotReadable;
+    diff.problem = fmt::format("the {} file has codes without a scale of their own", first_codes ? "first" : "second");
+  } else if (!a.ok() || !b.ok()) {
     diff.state = DiffState::kNotReadable;
     diff.problem = Message(a.ok() ? b.status() : a.status());
   } else if ((*a)->count() != (*b)->count()) {
@@ -163,6 +180,7 @@ StatusOr<std::vector<WeightStatistics>> ExamineWeights(const std::string& path, 
     QP_ASSIGN_OR_RETURN(const TensorSourcePtr values, ValuesOf(weight));
     WeightStatistics statistics;
     statistics.summary = weight.summary;
+    statistics.codes = CodesOf(weight) != nullptr;
     Measure(*values, &statistics);
     all.push_back(std::move(statistics));
   }

@@ -16,6 +16,7 @@ inline constexpr size_t kExamineBins = 64;
 // One weight tensor as the runtime decodes it. Ranges, sums and the histogram are of finite values only.
 struct WeightStatistics {
   WeightSummary summary;
+  bool codes = false;        // the values are codes: the file has no scale of the weights alone (ops that compute with int8, in older files)
   uint64_t count = 0;
   uint64_t not_finite = 0;   // NaN and infinities
   uint64_t zeros = 0;
@@ -28,7 +29,7 @@ struct WeightStatistics {
 };
 
 // The weight tensors called `layer` (an op's name, or "subgraph/name"); names need not be unique. Formats other than MNN are imported
-// first. Errors: those of Inspect; no such layer (names near ones); weights that the coding does not say without their activations.
+// first. Errors: those of Inspect; no such layer (names near ones); weights that cannot be decoded.
 StatusOr<std::vector<WeightStatistics>> ExamineWeights(const std::string& path, const std::string& layer);
 
 enum class DiffState : uint8_t {
@@ -49,6 +50,7 @@ struct LayerDiff {
   double sqnr_db = 0;    // infinite where all weights are equal
   double max_error = 0;
   double cosine = 1;
+  bool codes = false;      // codes were compared, as in WeightStatistics
   uint64_t different = 0;  // weights that are not equal
 };
 

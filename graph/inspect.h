@@ -29,7 +29,7 @@ struct WeightSummary {
   std::string layer;      // op name
   std::string subgraph;   // empty: main graph
   std::string op_type;    // "Convolution", "Const", ...
-  std::string coding;     // "float32", "float16", "quantized", "int8" (raw codes), "sparse", "sparse float32", "unreadable"
+  std::string coding;     // "float32", "float16", "quantized", "raw int8", "int8" (of an op that computes with int8), "sparse", "sparse float32", "unreadable"
   int bits = 0;           // bits per stored weight
   bool asymmetric = false;
   uint64_t elements = 0;

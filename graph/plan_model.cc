@@ -123,10 +123,7 @@ StatusOr<WeightPlan> PlanOp(const Op& op, const WeightView& view, const Quantize
       return int8 != nullptr ? PlanWithInt8(op, *int8, view.elements, options) : PlanFloats(op, view, view.elements, options);
     case WeightForm::kCoded: return PlanCoded(op, view, options, int8);
     case WeightForm::kInt8Model: {
-      dispatch::WeightGeometry geometry;
-      geometry.op_type = mnn::EnumNameOpType(op.type);
-      geometry.rows = 1;
-      geometry.input_channels = view.elements;
+      const dispatch::WeightGeometry geometry = GeometryOfInt8(op, view.elements);
       WeightPlan plan = Kept(op, geometry, options, view.stored_bytes, "computes with int8 activations");
       if (AsksForChange(options.request) || int8 != nullptr) plan.note = "left as it is: the layer computes with int8 activations";
       return plan;

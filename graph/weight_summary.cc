@@ -16,7 +16,7 @@ void DescribeCoded(const Op& op, WeightSummary* weight) {
   switch (coded->type) {
     case 0: weight->coding = "sparse float32"; return;
     case 2: weight->coding = "sparse"; break;
-    case 4: weight->coding = "int8"; break;
+    case 4: weight->coding = "raw int8"; break;
     default: weight->coding = "quantized"; break;
   }
   weight->asymmetric = coded->asymmetric;
@@ -26,6 +26,17 @@ void DescribeCoded(const Op& op, WeightSummary* weight) {
   const StatusOr<dispatch::WeightGeometry> geometry = GeometryOf(op, coded->elements);
   if (!geometry.ok() || coded->groups <= geometry->rows || weight->group_size % geometry->kernel_size != 0) return;
   weight->block = weight->group_size / geometry->kernel_size;
+}
+
+// An op that computes with int8: codes alone, coded weights with their scales, or float weights.
+void DescribeInt8(const Op& op, WeightSummary* weight) {
+  const bool only_codes = op.FindBulk(BulkField::kInt8Weight) != nullptr;
+  if (!only_codes && ParseCodedWeight(op).ok()) {
+    DescribeCoded(op, weight);
+  } else {
+    weight->bits = only_codes || op.FindBulk(BulkField::kWeight) == nullptr ? 8 : 32;
+  }
+  weight->coding = weight->bits == 32 ? "float32" : "int8";
 }
 
 // Half constants have no entry in a plan, but they are weights to whoever looks at a file.
@@ -65,10 +76,7 @@ WeightSummary SummarizeWeight(const Graph& graph, const Op& op, const WeightView
       weight.coding = "float16";
       weight.bits = 16;
       break;
-    case WeightForm::kInt8Model:
-      weight.coding = "int8";
-      weight.bits = 8;
-      break;
+    case WeightForm::kInt8Model: DescribeInt8(op, &weight); break;
     case WeightForm::kCoded: DescribeCoded(op, &weight); break;
   }
   return weight;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/import/mnn/coded_weight.h"
+
 namespace quantpress::graph {
 namespace {
 
@@ -48,6 +50,14 @@ WeightView Floats(WeightForm form, const Bulk& bulk, ElementType type) {
   return view;
 }
 
+// Of an op that computes with int8: its codes, coded weights or float weights; 0 where the coding cannot be read.
+uint64_t ElementsOfInt8(const Op& op) {
+  if (const Bulk* codes = op.FindBulk(BulkField::kInt8Weight)) return SizeOf(*codes);
+  if (const StatusOr<CodedWeight> coded = ParseCodedWeight(op); coded.ok()) return coded->elements;
+  const Bulk* weight = op.FindBulk(BulkField::kWeight);
+  return weight != nullptr ? SizeOf(*weight) / sizeof(float) : 0;
+}
+
 std::optional<WeightView> ViewConvolution(const Op& op, const mnn::Convolution2DT& conv) {
   const mnn::IDSTQuanT* quan = conv.quanParameter.get();
   const Bulk* weight = op.FindBulk(BulkField::kWeight);
@@ -58,8 +68,7 @@ std::optional<WeightView> ViewConvolution(const Op& op, const mnn::Convolution2D
   if (int8_model) {
     const uint64_t bytes = coded + (weight != nullptr ? SizeOf(*weight) : 0);
     if (bytes == 0) return std::nullopt;
-    const Bulk* codes = op.FindBulk(BulkField::kInt8Weight);
-    return WeightView{WeightForm::kInt8Model, nullptr, codes != nullptr ? SizeOf(*codes) : 0, bytes};
+    return WeightView{WeightForm::kInt8Model, nullptr, ElementsOfInt8(op), bytes};
   }
   if (coded > 0) {
     const Bulk* buffer = op.FindBulk(BulkField::kQuanBuffer);
@@ -93,6 +102,15 @@ std::optional<WeightView> ViewWeight(const Op& op) {
     return view;
   }
   return std::nullopt;
+}
+
+dispatch::WeightGeometry GeometryOfInt8(const Op& op, uint64_t elements) {
+  if (const StatusOr<dispatch::WeightGeometry> exact = GeometryOf(op, elements); exact.ok()) return *exact;
+  dispatch::WeightGeometry geometry;
+  geometry.op_type = mnn::EnumNameOpType(op.type);
+  geometry.rows = 1;
+  geometry.input_channels = elements;
+  return geometry;
 }
 
 bool MayComputeWithInt8(const Op& op) {

@@ -39,6 +39,10 @@ std::optional<WeightView> ViewWeight(const Op& op);
 // decodes any equal slices. Errors: the element count does not fit the op's channels.
 StatusOr<dispatch::WeightGeometry> GeometryOf(const Op& op, uint64_t elements);
 
+// The same for weights of an op that computes with int8 (WeightForm::kInt8Model), which are copied whatever they are: one row where they do
+// not fit the op's channels.
+dispatch::WeightGeometry GeometryOfInt8(const Op& op, uint64_t elements);
+
 // Whether the op is of a kind that can compute with int8, and has the tensors for it.
 bool MayComputeWithInt8(const Op& op);
 

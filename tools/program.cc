@@ -1,10 +1,13 @@
 #include "tools/program.h"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <span>
 
 #include "tools/commands/commands.h"
 #include "tools/options/texts.h"
+#include "tools/terminal/standard_streams.h"
 
 namespace quantpress::tools {
 namespace {
@@ -149,7 +152,15 @@ int RunProgram(const std::vector<std::string>& words) {
   context.as_mnnconvert = !words.empty() && IsMnnConvert(words[0]);
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
   if (AsksForJson(arguments)) context.messages.set_format(LogFormat::kJson);
-  const int code = Run(arguments, context);
+  int code = kExitError;
+  try {
+    code = Run(arguments, context);
+  } catch (const std::bad_alloc&) {
+    // Without another allocation.
+    WriteStandardError(context.messages.json() ? "{\"level\":\"error\",\"message\":\"out of memory\"}\n" : "quantpress: error: out of memory\n");
+  } catch (const std::exception& error) {
+    context.messages.Error(error.what());
+  }
   context.messages.PrintSummary(context.line.command != nullptr ? context.line.command->name : "", code);
   return code;
 }

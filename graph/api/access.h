@@ -61,6 +61,9 @@ auto Guarded(const Body& body) -> decltype(body()) {
 StatusOr<graph::ConvertOptions> ToConvertOptions(const Options& options);
 Status ApplyRun(const Run& run, graph::ConvertOptions* options);
 
+// The public report of a conversion with these options.
+Report ToReport(const graph::ConvertOptions& options, graph::Report report, bool external);
+
 Layer ToLayer(const dispatch::WeightPlan& plan);
 LayerStatistics ToStatistics(const graph::MeasuredLayer& layer);
 Totals ToTotals(const graph::Report& report);

@@ -268,6 +268,42 @@ qp_status qp_convert_plan(const qp_plan* plan, const qp_options* options, const 
   });
 }
 
+qp_status qp_convert_all(const qp_options* const* options, size_t count, const qp_options* run, const qp_hooks* hooks,
+                         qp_report** reports, qp_error** errors) {
+  for (size_t i = 0; i < count; ++i) {
+    if (reports != nullptr) reports[i] = nullptr;
+    if (errors != nullptr) errors[i] = nullptr;
+  }
+  qp_status status = QP_OK;
+  const auto fails = [&](size_t i, const Error& error) {
+    const qp_status given = Give(error, errors != nullptr && i < count ? &errors[i] : nullptr);
+    if (status == QP_OK) status = given;
+  };
+  const qp_status thrown = Call(nullptr, [&]() -> Error {
+    std::vector<quantpress::Options> models(count);
+    quantpress::Options budget;
+    quantpress::Hooks watched;
+    if (options == nullptr && count > 0) fails(0, IsNull("options"));
+    for (size_t i = 0; options != nullptr && i < count; ++i) {
+      if (const Error wrong = ReadOptions(options[i], &models[i]); !wrong.ok()) fails(i, wrong);
+    }
+    if (status != QP_OK) return {};
+    Error wrong = ReadHooks(hooks, &watched);
+    if (wrong.ok() && run != nullptr) wrong = ReadOptions(run, &budget);
+    if (!wrong.ok()) {
+      fails(0, wrong);
+      return {};
+    }
+    const auto results = quantpress::ConvertAll(models, budget.run, watched);
+    for (size_t i = 0; i < count; ++i) {
+      if (const Error error = GiveHandle(results[i], reports != nullptr ? &reports[i] : nullptr); !error.ok())
+        fails(i, error);
+    }
+    return {};
+  });
+  return thrown == QP_OK ? status : thrown;
+}
+
 size_t qp_report_layer_count(const qp_report* report) { return report == nullptr ? 0 : report->report.layers().size(); }
 qp_status qp_report_layer(const qp_report* report, size_t index, qp_layer* layer) {
   return report == nullptr ? QP_INVALID_INPUT : LayerAt(report->report.layers(), index, layer);

@@ -5,8 +5,34 @@ struct qp_model {
   quantpress::ModelInfo info;
 };
 
+struct qp_weights {
+  std::vector<quantpress::WeightStatistics> all;
+};
+
+struct qp_diff {
+  std::vector<quantpress::WeightDifference> all;
+};
+
 namespace quantpress::c {
 namespace {
+
+qp_status FillWeight(const StoredWeight& from, qp_weight* weight) {
+  qp_weight known{};
+  known.layer = from.layer.c_str();
+  known.subgraph = from.subgraph.c_str();
+  known.op_type = from.op_type.c_str();
+  known.coding = from.coding.c_str();
+  known.weights = from.weights;
+  known.groups = from.groups;
+  known.group_size = from.group_size;
+  known.block = from.block;
+  known.bytes = from.bytes;
+  known.bits = from.bits;
+  known.asymmetric = from.asymmetric;
+  known.scale_bits = from.scale_bits;
+  known.external_data = from.external;
+  return Fill(known, weight);
+}
 
 qp_status TensorAt(const std::vector<Tensor>& tensors, size_t index, qp_tensor* out) {
   if (index >= tensors.size()) return QP_INVALID_INPUT;
@@ -68,22 +94,7 @@ qp_status qp_model_output(const qp_model* model, size_t index, qp_tensor* tensor
 
 qp_status qp_model_weight(const qp_model* model, size_t index, qp_weight* weight) {
   if (model == nullptr || index >= model->info.weights.size()) return QP_INVALID_INPUT;
-  const quantpress::StoredWeight& from = model->info.weights[index];
-  qp_weight known{};
-  known.layer = from.layer.c_str();
-  known.subgraph = from.subgraph.c_str();
-  known.op_type = from.op_type.c_str();
-  known.coding = from.coding.c_str();
-  known.weights = from.weights;
-  known.groups = from.groups;
-  known.group_size = from.group_size;
-  known.block = from.block;
-  known.bytes = from.bytes;
-  known.bits = from.bits;
-  known.asymmetric = from.asymmetric;
-  known.scale_bits = from.scale_bits;
-  known.external_data = from.external;
-  return Fill(known, weight);
+  return FillWeight(model->info.weights[index], weight);
 }
 
 qp_status qp_model_operator(const qp_model* model, size_t index, const char** type, uint64_t* count) {
@@ -103,3 +114,61 @@ qp_status qp_model_metadata(const qp_model* model, size_t index, const char** ke
 }
 
 void qp_model_free(qp_model* model) { delete model; }
+
+qp_status qp_weights_inspect(const char* path, const char* layer, qp_weights** weights, qp_error** error) {
+  if (weights != nullptr) *weights = nullptr;
+  return Call(error, [&]() -> quantpress::Error {
+    if (weights == nullptr) return IsNull("weights");
+    auto all = quantpress::InspectWeights(Text(path), Text(layer));
+    if (!all.ok()) return all.error();
+    *weights = new qp_weights{std::move(*all)};
+    return {};
+  });
+}
+
+size_t qp_weights_count(const qp_weights* weights) { return weights == nullptr ? 0 : weights->all.size(); }
+
+qp_status qp_weights_stored(const qp_weights* weights, size_t index, qp_weight* weight) {
+  return index < qp_weights_count(weights) ? FillWeight(weights->all[index].stored, weight) : QP_INVALID_INPUT;
+}
+
+qp_status qp_weights_statistics(const qp_weights* weights, size_t index, qp_weight_statistics* statistics) {
+  if (index >= qp_weights_count(weights)) return QP_INVALID_INPUT;
+  const quantpress::WeightStatistics& from = weights->all[index];
+  return Fill({0, from.codes, 0, from.count, from.not_finite, from.zeros, from.smallest, from.largest, from.mean,
+               from.deviation, from.rms, from.histogram.data(), from.histogram.size()},
+              statistics);
+}
+
+void qp_weights_free(qp_weights* weights) { delete weights; }
+
+qp_status qp_diff_weights(const char* first, const char* second, qp_diff** diff, qp_error** error) {
+  if (diff != nullptr) *diff = nullptr;
+  return Call(error, [&]() -> quantpress::Error {
+    if (diff == nullptr) return IsNull("diff");
+    auto all = quantpress::DiffWeights(Text(first), Text(second));
+    if (!all.ok()) return all.error();
+    *diff = new qp_diff{std::move(*all)};
+    return {};
+  });
+}
+
+size_t qp_diff_count(const qp_diff* diff) { return diff == nullptr ? 0 : diff->all.size(); }
+
+qp_status qp_diff_entry(const qp_diff* diff, size_t index, qp_difference* difference) {
+  if (index >= qp_diff_count(diff)) return QP_INVALID_INPUT;
+  const quantpress::WeightDifference& from = diff->all[index];
+  return Fill({0, static_cast<int32_t>(from.match), from.codes, from.problem.c_str(), from.different, from.rmse,
+               from.sqnr_db, from.max_error, from.cosine},
+              difference);
+}
+
+qp_status qp_diff_first(const qp_diff* diff, size_t index, qp_weight* weight) {
+  return index < qp_diff_count(diff) ? FillWeight(diff->all[index].first, weight) : QP_INVALID_INPUT;
+}
+
+qp_status qp_diff_second(const qp_diff* diff, size_t index, qp_weight* weight) {
+  return index < qp_diff_count(diff) ? FillWeight(diff->all[index].second, weight) : QP_INVALID_INPUT;
+}
+
+void qp_diff_free(qp_diff* diff) { delete diff; }

@@ -48,16 +48,7 @@ StatusOr<Report> Converted(const graph::ConvertOptions& options, const Hooks& ho
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   const int threads = options.budget.threads > 0 ? options.budget.threads
                                                  : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  auto impl = std::make_shared<Access::ReportImpl>();
-  impl->options = options;
-  impl->report = graph::MakeReport(options, result, measured, {seconds.count(), threads});
-  impl->external = result.external;
-  for (const graph::ReportLayer& layer : impl->report.layers) {
-    impl->layers.push_back(ToLayer(layer.plan));
-    if (layer.measured) impl->layers.back().statistics = ToStatistics(*layer.measured);
-  }
-  impl->totals = ToTotals(impl->report);
-  return Access::Make(std::move(impl));
+  return ToReport(options, graph::MakeReport(options, result, measured, {seconds.count(), threads}), result.external);
 }
 
 template <typename T>
@@ -67,6 +58,19 @@ Result<T> ToResult(StatusOr<T> value) {
 }
 
 }  // namespace
+
+Report ToReport(const graph::ConvertOptions& options, graph::Report report, bool external) {
+  auto impl = std::make_shared<Access::ReportImpl>();
+  impl->options = options;
+  impl->report = std::move(report);
+  impl->external = external;
+  for (const graph::ReportLayer& layer : impl->report.layers) {
+    impl->layers.push_back(ToLayer(layer.plan));
+    if (layer.measured) impl->layers.back().statistics = ToStatistics(*layer.measured);
+  }
+  impl->totals = ToTotals(impl->report);
+  return Access::Make(std::move(impl));
+}
 
 const char* LibraryVersion() { return graph::Version(); }
 

@@ -1,6 +1,7 @@
 #include "graph/inspect.h"
 
 #include "graph/api/access.h"
+#include "graph/examine.h"
 
 namespace quantpress {
 namespace {
@@ -36,6 +37,39 @@ ModelInfo ToInfo(const graph::ModelSummary& from) {
   return info;
 }
 
+WeightStatistics ToStatistics(graph::WeightStatistics from) {
+  return {ToWeight(from.summary),
+          from.codes,
+          from.count,
+          from.not_finite,
+          from.zeros,
+          from.smallest,
+          from.largest,
+          from.mean,
+          from.deviation,
+          from.rms,
+          std::move(from.histogram)};
+}
+
+static_assert(static_cast<int>(Match::kCompared) == static_cast<int>(graph::DiffState::kCompared));
+static_assert(static_cast<int>(Match::kOnlyFirst) == static_cast<int>(graph::DiffState::kOnlyFirst));
+static_assert(static_cast<int>(Match::kOnlySecond) == static_cast<int>(graph::DiffState::kOnlySecond));
+static_assert(static_cast<int>(Match::kOtherSize) == static_cast<int>(graph::DiffState::kOtherSize));
+static_assert(static_cast<int>(Match::kNotReadable) == static_cast<int>(graph::DiffState::kNotReadable));
+
+WeightDifference ToDifference(const graph::LayerDiff& from) {
+  return {static_cast<Match>(from.state),
+          ToWeight(from.first),
+          ToWeight(from.second),
+          from.problem,
+          from.codes,
+          from.different,
+          from.rmse,
+          from.sqnr_db,
+          from.max_error,
+          from.cosine};
+}
+
 }  // namespace
 
 Result<ModelInfo> Inspect(const std::string& path) {
@@ -43,6 +77,26 @@ Result<ModelInfo> Inspect(const std::string& path) {
     const StatusOr<graph::ModelSummary> summary = graph::Inspect(path);
     if (!summary.ok()) return ToError(summary.status());
     return ToInfo(*summary);
+  });
+}
+
+Result<std::vector<WeightStatistics>> InspectWeights(const std::string& path, const std::string& layer) {
+  return Guarded([&]() -> Result<std::vector<WeightStatistics>> {
+    StatusOr<std::vector<graph::WeightStatistics>> found = graph::ExamineWeights(path, layer);
+    if (!found.ok()) return ToError(found.status());
+    std::vector<WeightStatistics> all;
+    for (graph::WeightStatistics& one : *found) all.push_back(ToStatistics(std::move(one)));
+    return all;
+  });
+}
+
+Result<std::vector<WeightDifference>> DiffWeights(const std::string& first, const std::string& second) {
+  return Guarded([&]() -> Result<std::vector<WeightDifference>> {
+    const StatusOr<std::vector<graph::LayerDiff>> found = graph::DiffWeights(first, second);
+    if (!found.ok()) return ToError(found.status());
+    std::vector<WeightDifference> all;
+    for (const graph::LayerDiff& one : *found) all.push_back(ToDifference(one));
+    return all;
   });
 }
 

@@ -77,7 +77,7 @@ class [[nodiscard]] Result {
 
 // ---- What is asked for
 
-enum class Format : int32_t { kAuto = 0, kMnn = 1, kOnnx = 2 };
+enum class Format : int32_t { kAuto = 0, kMnn = 1, kOnnx = 2, kJson = 6 /* a model as text, docs/json.md */ };
 
 struct Source {
   std::string path = {};
@@ -268,6 +268,14 @@ Result<Report> Convert(const Options& options, const Hooks& hooks = {});
 Result<Report> ConvertPlan(const Plan& plan, const std::string& output_path, const Run& run = {},
                            const Hooks& hooks = {}, const std::string& source_path = {});
 
+// Converts many models under one budget, that of `run`: large ones one after the other on all threads, small ones side
+// by side. A model that fails does not stop the others; what becomes of each is in the result, in the order of
+// `models`, whose own Options::run counts for nothing but statistics. Folders of outputs are made. No two models may
+// have the same output path. Progress is in bytes of the sources; when cancelled, the models that are not complete have
+// an error kCancelled.
+std::vector<Result<Report>> ConvertAll(const std::vector<Options>& models, const Run& run = {},
+                                       const Hooks& hooks = {});
+
 // ---- Looking into files
 
 struct Tensor {
@@ -281,7 +289,8 @@ struct StoredWeight {
   std::string layer;
   std::string subgraph;  // empty: main graph
   std::string op_type;
-  std::string coding;  // "float32", "float16", "quantized", "int8", "sparse", "sparse float32", "unreadable"
+  // "float32", "float16", "quantized", "raw int8", "int8" (computes with int8), "sparse", "sparse float32", "unreadable"
+  std::string coding;
   int32_t bits = 0;    // per stored weight
   bool asymmetric = false;
   uint64_t weights = 0;
@@ -308,6 +317,43 @@ struct ModelInfo {
 
 // ONNX files are imported first: what is shown is the graph that a conversion would write.
 Result<ModelInfo> Inspect(const std::string& path);
+
+// One weight tensor as the runtime decodes it. Ranges, sums and the histogram are of finite values only.
+struct WeightStatistics {
+  StoredWeight stored;
+  bool codes =
+      false;  // the values are codes: the file has no scale of the weights alone (some layers that compute with int8)
+  uint64_t count = 0;
+  uint64_t not_finite = 0;  // NaN and infinities
+  uint64_t zeros = 0;
+  double smallest = 0;
+  double largest = 0;
+  double mean = 0;
+  double deviation = 0;             // standard, divided by the number of values
+  double rms = 0;                   // root of the mean square
+  std::vector<uint64_t> histogram;  // equal bins from smallest to largest; empty: no finite value
+};
+
+// The weight tensors of a layer ("name" or "subgraph/name"); names need not be unique.
+Result<std::vector<WeightStatistics>> InspectWeights(const std::string& path, const std::string& layer);
+
+enum class Match : int32_t { kCompared = 0, kOnlyFirst = 1, kOnlySecond = 2, kOtherSize = 3, kNotReadable = 4 };
+
+// How the weights of the second file differ from those of the first.
+struct WeightDifference {
+  Match match = Match::kCompared;
+  StoredWeight first, second;  // empty where the file has no such layer
+  std::string problem;         // of kNotReadable
+  bool codes = false;          // codes were compared, as in WeightStatistics
+  uint64_t different = 0;      // weights that are not equal
+  double rmse = 0;
+  double sqnr_db = 0;  // infinite where all are equal
+  double max_error = 0;
+  double cosine = 1;
+};
+
+// Layers are matched by name. In the order of the first file; those that only the second one has come last.
+Result<std::vector<WeightDifference>> DiffWeights(const std::string& first, const std::string& second);
 
 }  // namespace quantpress
 

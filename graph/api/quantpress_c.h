@@ -1,9 +1,9 @@
 /* The C interface of the library, for C11 and for bindings of other languages: the calls of quantpress.h without
  * anything that depends on a compiler's C++.
  *
- * Handles (qp_plan, qp_report, qp_model, qp_cancellation, qp_error) are opaque; every one that a function gives is
- * freed with its _free, which takes NULL too. Texts and rows that a getter gives belong to the handle and live as long
- * as it does.
+ * Handles (qp_plan, qp_report, qp_model, qp_weights, qp_diff, qp_cancellation, qp_error) are opaque; every one that a
+ * function gives is freed with its _free, which takes NULL too. Texts and rows that a getter gives belong to the handle
+ * and live as long as it does.
  *
  * Structs have their size in front, as their caller knows it: fields are added at the end only. The caller sets `size`
  * to sizeof (or lets qp_options_init and qp_hooks_init do it).
@@ -36,7 +36,7 @@ enum {
   QP_INTERNAL = 6
 };
 
-enum { QP_FORMAT_AUTO = 0, QP_FORMAT_MNN = 1, QP_FORMAT_ONNX = 2 };
+enum { QP_FORMAT_AUTO = 0, QP_FORMAT_MNN = 1, QP_FORMAT_ONNX = 2, QP_FORMAT_JSON = 6 };
 enum { QP_BLOCK_CHANNEL = 0, QP_BLOCK_ADJUST = 1, QP_BLOCK_ERROR = 2 };
 enum { QP_NONFINITE_ERROR = 0, QP_NONFINITE_ZERO = 1, QP_NONFINITE_CLAMP = 2 };
 enum {
@@ -54,6 +54,8 @@ typedef struct qp_cancellation qp_cancellation;
 typedef struct qp_plan qp_plan;
 typedef struct qp_report qp_report;
 typedef struct qp_model qp_model;
+typedef struct qp_weights qp_weights;
+typedef struct qp_diff qp_diff;
 
 /* "0.1.0" */
 const char* qp_version(void);
@@ -202,6 +204,13 @@ qp_status qp_convert(const qp_options* options, const qp_hooks* hooks, qp_report
 qp_status qp_convert_plan(const qp_plan* plan, const qp_options* options, const qp_hooks* hooks, qp_report** report,
                           qp_error** error);
 
+/* Many conversions under one budget: threads, memory_bytes and isa of `run`, whose other fields do not count.
+ * options[i], reports[i] and errors[i] belong together; `reports` and `errors` may be NULL, else they have room for
+ * `count` handles. A model that fails does not stop the others: QP_OK where all are written, else the status of the
+ * first that is not. With wrong structs nothing is converted (those of run and hooks: errors[0]). */
+qp_status qp_convert_all(const qp_options* const* options, size_t count, const qp_options* run, const qp_hooks* hooks,
+                         qp_report** reports, qp_error** errors);
+
 /* ---- Reports */
 size_t qp_report_layer_count(const qp_report* report);
 qp_status qp_report_layer(const qp_report* report, size_t index, qp_layer* layer);
@@ -269,6 +278,58 @@ qp_status qp_model_weight(const qp_model* model, size_t index, qp_weight* weight
 qp_status qp_model_operator(const qp_model* model, size_t index, const char** type, uint64_t* count);
 qp_status qp_model_metadata(const qp_model* model, size_t index, const char** key, const char** value);
 void qp_model_free(qp_model* model);
+
+/* ---- Weights of one layer, and those of two files. Fields: WeightStatistics and WeightDifference of quantpress.h. */
+enum {
+  QP_MATCH_COMPARED = 0,
+  QP_MATCH_ONLY_FIRST = 1,
+  QP_MATCH_ONLY_SECOND = 2,
+  QP_MATCH_OTHER_SIZE = 3,
+  QP_MATCH_NOT_READABLE = 4
+};
+
+typedef struct qp_weight_statistics {
+  size_t size;
+  int32_t codes; /* the values are codes: the file has no scale of the weights alone */
+  int32_t reserved;
+  uint64_t count;
+  uint64_t not_finite;
+  uint64_t zeros;
+  double smallest;
+  double largest;
+  double mean;
+  double deviation;
+  double rms;
+  const uint64_t* histogram;
+  size_t histogram_size;
+} qp_weight_statistics;
+
+typedef struct qp_difference {
+  size_t size;
+  int32_t match;
+  int32_t codes;
+  const char* problem;
+  uint64_t different;
+  double rmse;
+  double sqnr_db;
+  double max_error;
+  double cosine;
+} qp_difference;
+
+/* The weight tensors of a layer ("name" or "subgraph/name"); names need not be unique. */
+qp_status qp_weights_inspect(const char* path, const char* layer, qp_weights** weights, qp_error** error);
+size_t qp_weights_count(const qp_weights* weights);
+/* The caller sets `size` of what is filled. QP_INVALID_INPUT where there is no such part. */
+qp_status qp_weights_stored(const qp_weights* weights, size_t index, qp_weight* weight);
+qp_status qp_weights_statistics(const qp_weights* weights, size_t index, qp_weight_statistics* statistics);
+void qp_weights_free(qp_weights* weights);
+
+qp_status qp_diff_weights(const char* first, const char* second, qp_diff** diff, qp_error** error);
+size_t qp_diff_count(const qp_diff* diff);
+qp_status qp_diff_entry(const qp_diff* diff, size_t index, qp_difference* difference);
+qp_status qp_diff_first(const qp_diff* diff, size_t index, qp_weight* weight); /* how the first file stores it */
+qp_status qp_diff_second(const qp_diff* diff, size_t index, qp_weight* weight);
+void qp_diff_free(qp_diff* diff);
 
 #ifdef __cplusplus
 } /* extern "C" */

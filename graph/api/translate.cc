@@ -18,6 +18,7 @@ Status Translate(From value, From last, const char* field, To* to) {
 static_assert(static_cast<int>(Format::kAuto) == static_cast<int>(graph::SourceFormat::kAuto));
 static_assert(static_cast<int>(Format::kMnn) == static_cast<int>(graph::SourceFormat::kMnn));
 static_assert(static_cast<int>(Format::kOnnx) == static_cast<int>(graph::SourceFormat::kOnnx));
+static_assert(static_cast<int>(Format::kJson) == static_cast<int>(graph::SourceFormat::kJson));
 static_assert(static_cast<int>(BlockPolicy::kChannel) == static_cast<int>(dispatch::BlockPolicy::kChannel));
 static_assert(static_cast<int>(BlockPolicy::kAdjust) == static_cast<int>(dispatch::BlockPolicy::kAdjust));
 static_assert(static_cast<int>(BlockPolicy::kError) == static_cast<int>(dispatch::BlockPolicy::kError));
@@ -62,7 +63,10 @@ StatusOr<graph::ConvertOptions> ToConvertOptions(const Options& options) {
   if (source.batch < 0) return InvalidInput("source.batch is {}; expected 0 or more", source.batch);
   graph::ConvertOptions known;
   known.import.model_path = source.path;
-  QP_RETURN_IF_ERROR(Translate(source.format, Format::kOnnx, "source.format", &known.import.format));
+  const bool is_json = source.format == Format::kJson;
+  QP_RETURN_IF_ERROR(
+      Translate(is_json ? Format::kAuto : source.format, Format::kOnnx, "source.format", &known.import.format));
+  if (is_json) known.import.format = graph::SourceFormat::kJson;
   known.import.batch = source.batch;
   known.import.convert_matmul_to_conv = source.convert_matmul_to_conv;
   known.import.gelu_approximation = source.gelu_approximation;

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "graph/export/write_all.h"
 #include "graph/ir/bytes.h"
 #include "graph/json/object_reader.h"
 
@@ -45,14 +46,9 @@ std::optional<LedgerEntry> ParseLine(std::string_view line) {
   return entry;
 }
 
-Status WriteAll(int fd, const std::string& path, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = write(fd, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return SystemError("cannot write ledger '{}': {}", path, n < 0 ? std::strerror(errno) : "nothing was written");
-    text.remove_prefix(static_cast<size_t>(n));
-  }
-  return {};
+Status AppendText(int fd, const std::string& path, std::string_view text) {
+  const int error = WriteAll(fd, text);
+  return error == 0 ? Status() : SystemError("cannot write ledger '{}': {}", path, std::strerror(error));
 }
 
 // `path` and the ledgers of all shards beside it.
@@ -116,9 +112,9 @@ StatusOr<std::unique_ptr<Ledger>> Ledger::Open(const std::string& path, const st
   }
   if (!resume || info.st_size == 0) {
     if (ftruncate(fd, 0) != 0) return SystemError("cannot write ledger '{}': {}", path, std::strerror(errno));
-    QP_RETURN_IF_ERROR(WriteAll(fd, path, kHeading));
+    QP_RETURN_IF_ERROR(AppendText(fd, path, kHeading));
   } else if (last != '\n') {
-    QP_RETURN_IF_ERROR(WriteAll(fd, path, "\n"));
+    QP_RETURN_IF_ERROR(AppendText(fd, path, "\n"));
   }
   if (resume) {
     for (const std::string& other : Siblings(siblings)) QP_RETURN_IF_ERROR(ledger->Read(other));
@@ -144,7 +140,7 @@ Status Ledger::Append(const LedgerEntry& entry) {
     return InvalidInput("the ledger cannot hold path '{}': it is no UTF-8", entry.output);
   }
   const std::lock_guard lock(mutex_);
-  return WriteAll(fd_, path_, line);
+  return AppendText(fd_, path_, line);
 }
 
 }  // namespace quantpress::graph

@@ -20,7 +20,7 @@ class RowReader {
   RowReader(const Node& node, const std::string& file, size_t index) : node_(node), file_(file), path_(fmt::format("[{}]", index)) {}
 
   StatusOr<ManifestRow> Read() {
-    if (node_.kind != Kind::kObject) return Wrong(node_, path_, "an object");
+    if (node_.kind != Kind::kObject) return Wrong(node_, path_, "an object such as {\"source\": \"model.onnx\"}");
     ManifestRow row;
     row.where = fmt::format("{}:{}: {}", file_, node_.line, path_);
     for (const auto& [name, value] : node_.members) {
@@ -116,7 +116,8 @@ StatusOr<std::vector<ManifestRow>> ParseCsvManifest(std::string_view text, const
   for (size_t i = 0; i < heading.fields.size(); ++i) {
     const std::string& name = heading.fields[i];
     if (name != "source" && name != "output" && name != "options") {
-      return InvalidInput("{}:{}: unknown column \"{}\"; expected source, output or options", path, heading.line, name);
+      const std::string_view hint = name.find_first_of(";\t|") != std::string::npos ? ", with commas between them" : "";
+      return InvalidInput("{}:{}: unknown column \"{}\"; expected source, output or options{}", path, heading.line, name, hint);
     }
     if (column_of(name) != i) return InvalidInput("{}:{}: column \"{}\" stands twice", path, heading.line, name);
   }
@@ -128,8 +129,9 @@ StatusOr<std::vector<ManifestRow>> ParseCsvManifest(std::string_view text, const
     ManifestRow row;
     row.where = fmt::format("{}:{}", path, record.line);
     if (record.fields.size() != heading.fields.size()) {
-      return InvalidInput("{}: {} fields; the heading has {} (a field with commas needs quotes)", row.where, record.fields.size(),
-                          heading.fields.size());
+      const bool more = record.fields.size() > heading.fields.size();
+      return InvalidInput("{}: {} field{} where the heading has {}; {}", row.where, record.fields.size(), record.fields.size() == 1 ? "" : "s",
+                          heading.fields.size(), more ? "a field with commas needs quotes" : "a field may be empty, but its comma stays");
     }
     row.source = record.fields[source];
     if (row.source.empty()) return InvalidInput("{}: the source is empty; expected a path", row.where);
@@ -164,7 +166,7 @@ StatusOr<std::vector<std::string>> SplitWords(std::string_view text) {
     } else if (c == quote) {
       quote = 0;
     } else if (c == '\\' && quote != '\'') {
-      if (++i >= text.size()) return InvalidInput("'\\' at the end");
+      if (++i >= text.size()) return InvalidInput("'\\' at the end has nothing behind it; write '\\\\' for the sign itself");
       words.back() += text[i];
     } else {
       words.back() += c;

@@ -15,7 +15,6 @@
 #include <thread>
 
 #include "graph/batch/content_hash.h"
-#include "graph/report/report.h"
 #include "graph/version.h"
 
 namespace quantpress::graph {
@@ -174,7 +173,8 @@ class Batch {
     QP_RETURN_IF_ERROR(MakeFolderOf(options.output.output_path));
     for (const std::string& report : job.reports) QP_RETURN_IF_ERROR(MakeFolderOf(report));
     QP_RETURN_IF_ERROR(CheckReportPaths(job.reports, options));
-    options.statistics = false;  // only a report shows them
+    const bool wants_report = !job.reports.empty() || hooks_.on_report;
+    options.statistics = !job.reports.empty() || (hooks_.on_report && options.statistics);  // only a report shows them
     const auto start = std::chrono::steady_clock::now();
     ConvertHooks hooks;
     hooks.cancellation = hooks_.cancellation;
@@ -182,11 +182,12 @@ class Batch {
       if (total > 0) SetProgress(index, static_cast<uint64_t>(static_cast<double>(job.size) * static_cast<double>(done) / static_cast<double>(total)));
     };
     std::vector<MeasuredLayer> measured;
-    QP_ASSIGN_OR_RETURN(ConvertResult converted, job.reports.empty() ? Convert(options, hooks) : ConvertAndMeasure(options, hooks, &measured));
-    if (!job.reports.empty()) {
+    QP_ASSIGN_OR_RETURN(ConvertResult converted, options.statistics ? ConvertAndMeasure(options, hooks, &measured) : Convert(options, hooks));
+    if (wants_report) {
       const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-      const Report report = MakeReport(options, converted, measured, {seconds, budget.threads});
+      Report report = MakeReport(options, converted, measured, {seconds, budget.threads});
       QP_RETURN_IF_ERROR(Annotate(WriteReports(report, job.reports), "the model was written, but not its report"));
+      if (hooks_.on_report) hooks_.on_report(index, options, std::move(report), converted.external);
     }
     result->state = JobState::kConverted;
     result->notes = std::move(converted.notes);

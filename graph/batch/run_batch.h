@@ -10,6 +10,7 @@
 
 #include "graph/batch/ledger.h"
 #include "graph/convert.h"
+#include "graph/report/report.h"
 
 namespace quantpress::graph {
 
@@ -44,6 +45,8 @@ struct BatchHooks {
   const dispatch::CancellationToken* cancellation = nullptr;
   // A job has ended. Never called twice at a time.
   std::function<void(size_t job, const JobResult& result)> on_result;
+  // What a conversion did, with errors of its layers where its options ask for statistics. From the job's thread, several at a time.
+  std::function<void(size_t job, const ConvertOptions& options, Report report, bool external)> on_report;
   // Bytes of sources that are done, of all. From any thread.
   std::function<void(uint64_t done, uint64_t total)> on_progress;
 };

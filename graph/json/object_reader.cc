@@ -1,5 +1,7 @@
 #include "graph/json/object_reader.h"
 
+#include <cfloat>
+
 namespace quantpress::graph::json {
 
 ObjectReader::ObjectReader(const Node& node, std::string file, std::string path, Status* status)
@@ -10,6 +12,11 @@ ObjectReader::ObjectReader(const Node& node, std::string file, std::string path,
 std::string ObjectReader::PathOf(std::string_view name) const {
   if (path_.empty() || name.empty()) return path_.empty() ? std::string(name) : path_;
   return fmt::format("{}.{}", path_, name);
+}
+
+int ObjectReader::LineOf(std::string_view name) const {
+  const Node* member = node_.Find(name);
+  return member != nullptr ? member->line : node_.line;
 }
 
 void ObjectReader::Fail(int line, std::string_view name, std::string_view text) {
@@ -62,7 +69,9 @@ double ObjectReader::CheckedNumber(const Node& node, std::string_view name, doub
   if (node.kind != Kind::kInteger && node.kind != Kind::kNumber) {
     Wrong(node, name, "a number");
   } else if (!(node.number >= low && node.number <= high)) {
-    Wrong(node, name, fmt::format("a number of {:g} to {:g}", low, high));
+    // The limits of a float are not what anybody means.
+    const bool above = high == double{FLT_MAX};
+    Wrong(node, name, !above ? fmt::format("a number of {:g} to {:g}", low, high) : low > 0 ? "a finite number above 0" : "a finite number, 0 or above");
   } else {
     return node.number;
   }

@@ -40,7 +40,8 @@ class ObjectReader {
   void Finish();
 
   void Fail(int line, std::string_view name, std::string_view text);
-  int line() const { return node_.line; }
+  // Where the member is; where the object starts if there is no such member.
+  int LineOf(std::string_view name) const;
   // "layers[3].bits"
   std::string PathOf(std::string_view name) const;
 

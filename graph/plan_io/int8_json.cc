@@ -28,7 +28,7 @@ Json ActivationJson(const Activation& activation) {
 void ReadClamp(ObjectReader* in, int* low, int* high) {
   *low = static_cast<int>(in->Int("clamp_min", -128, 127));
   *high = static_cast<int>(in->Int("clamp_max", -128, 127));
-  if (*low > *high) in->Fail(in->line(), "clamp_min", fmt::format("{} is above clamp_max {}", *low, *high));
+  if (*low > *high) in->Fail(in->LineOf("clamp_min"), "clamp_min", fmt::format("{} is above clamp_max {}", *low, *high));
 }
 
 Activation ReadActivation(ObjectReader in) {
@@ -64,7 +64,7 @@ Int8Layer ReadInt8(const Node& node, const std::string& file, const std::string&
   layer.method = static_cast<dispatch::Int8Method>(in.Choice("method", {kMethods[0], kMethods[1], kMethods[2]}));
   layer.winograd = in.Ints("winograd");
   if (layer.winograd.size() % 6 != 0) {
-    in.Fail(in.line(), "winograd", fmt::format("{} numbers found; expected groups of 6", layer.winograd.size()));
+    in.Fail(in.LineOf("winograd"), "winograd", fmt::format("{} numbers found; expected groups of 6", layer.winograd.size()));
   }
   layer.scales = in.Floats("scales", 0, FLT_MAX);
   in.Finish();

@@ -111,11 +111,12 @@ WeightPlan ReadLayer(ObjectReader in, Status* status, const std::string& file) {
     plan.coding.bits = static_cast<int>(in.Int("bits", kernels::kMinBits, kernels::kMaxBits));
     plan.block = static_cast<uint64_t>(in.Int("block", 0, INT32_MAX));
     const int64_t scale_bits = in.Int("scale_bits", INT64_MIN, INT64_MAX);
-    if (scale_bits != 16 && scale_bits != 32) in.Fail(in.line(), "scale_bits", fmt::format("{} found; expected 16 or 32", scale_bits));
+    if (scale_bits != 16 && scale_bits != 32) in.Fail(in.LineOf("scale_bits"), "scale_bits", fmt::format("{} found; expected 16 or 32", scale_bits));
     plan.coding.half_scales = scale_bits == 16;
     plan.source_codes = in.Bool("source_codes");
     if (plan.source_codes && (plan.coding.method != QuantMethod::kSymmetric || plan.coding.half_scales)) {
-      in.Fail(in.line(), "source_codes", "codes of the source are symmetric with scales of 32 bits");
+      in.Fail(in.LineOf("source_codes"), "source_codes",
+              "true found; codes of the source are kept with method \"symmetric\" and scale_bits 32 only");
     }
   }
   if (plan.storage == Storage::kInt8) {
@@ -177,7 +178,7 @@ StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& fil
     return InvalidInput("'{}' is not a plan: it has no field \"quantpress_plan\"; `quantpress plan MODEL -o FILE` makes one", file);
   }
   if (const int64_t version = in.Int("quantpress_plan", 0, INT64_MAX); status.ok() && version != kFormatVersion) {
-    in.Fail(root.Find("quantpress_plan")->line, "quantpress_plan",
+    in.Fail(in.LineOf("quantpress_plan"), "quantpress_plan",
             fmt::format("version {} of the plan format; this program knows {}", version, kFormatVersion));
   }
   in.Text("version");

@@ -45,11 +45,7 @@ bool IsPossible(WeightForm form, Storage storage) {
 StatusOr<dispatch::WeightGeometry> GeometryOfView(const Op& op, const WeightView& view, Storage storage) {
   dispatch::WeightGeometry geometry;
   geometry.op_type = mnn::EnumNameOpType(op.type);
-  if (view.form == WeightForm::kInt8Model) {
-    geometry.rows = 1;
-    geometry.input_channels = view.elements;
-    return geometry;
-  }
+  if (view.form == WeightForm::kInt8Model) return GeometryOfInt8(op, view.elements);
   if (view.form != WeightForm::kCoded) return GeometryOf(op, view.elements);
   const StatusOr<CodedWeight> coded = ParseCodedWeight(op);
   if (storage != Storage::kAsIs) {

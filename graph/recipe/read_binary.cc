@@ -18,6 +18,14 @@ struct RawField {
   bool used = false;
 };
 
+std::string_view WhatIsDamaged(const std::exception& error) {
+  if (dynamic_cast<const protozero::end_of_buffer_exception*>(&error) != nullptr) return "it ends in the middle of a field";
+  if (dynamic_cast<const protozero::unknown_pbf_wire_type_exception*>(&error) != nullptr) return "it has a field of an unknown kind";
+  if (dynamic_cast<const protozero::varint_too_long_exception*>(&error) != nullptr) return "a number has more than 64 bits";
+  if (dynamic_cast<const protozero::invalid_tag_exception*>(&error) != nullptr) return "it has a field with an impossible number";
+  return error.what();
+}
+
 std::vector<RawField> Split(std::string_view message) {
   std::vector<RawField> fields;
   protozero::pbf_reader reader(message.data(), message.size());
@@ -48,7 +56,7 @@ class BinaryReader {
     try {
       reader.fields_ = Split(bytes);
     } catch (const std::exception& error) {
-      state->Fail(0, path, fmt::format("not a binary Pipeline message, or damaged ({})", error.what()));
+      state->Fail(0, path, fmt::format("no binary Pipeline message, or damaged: {}", WhatIsDamaged(error)));
       return;
     }
     VisitFields(reader, *message);
@@ -122,7 +130,7 @@ class BinaryReader {
     return false;
   }
 
-  void WrongType(std::string_view path) { state_.Fail(0, path, "the field has the wrong wire type; the file is damaged"); }
+  void WrongType(std::string_view path) { state_.Fail(0, path, "stored with another type than this field has; the file is damaged"); }
 
   void ReportUnknown() {
     for (const RawField& field : fields_) {
@@ -138,7 +146,9 @@ class BinaryReader {
       const char* const end = at + field.bytes.size();
       while (at != end && state_.status.ok()) {
         if constexpr (std::is_same_v<T, float>) {
-          if (end - at < 4) return WrongType(Join(path_, name));
+          if (end - at < 4) {
+            return state_.Fail(0, Join(path_, name), fmt::format("{} bytes found; expected 4 for every number", field.bytes.size()));
+          }
           uint32_t bits = 0;
           std::memcpy(&bits, at, sizeof bits);
           one.value = bits;

@@ -85,7 +85,9 @@ class PatternParser {
       case '[': step.set = Class(); return {step};
       case '*':
       case '+':
-      case '?': Fail(fmt::format("'{}' has nothing to repeat (for \"any text\" write .*)", c)); return {};
+      case '?':
+        Fail(fmt::format("'{}' has nothing to repeat ({})", c, c == '*' ? "for \"any text\" write .*" : "it follows what it repeats"));
+        return {};
       case '{':
       case '}': Fail(fmt::format("'{}' is not supported; write \\{} for the sign itself", c, c)); return {};
       case '^': step.code = Code::kBegin; break;

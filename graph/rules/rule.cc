@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <vector>
 
 #include "graph/schema/mnn_generated.h"
@@ -50,8 +51,10 @@ class SettingParser {
       return {};
     }
     const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return InvalidInput("\"{}\" is not a setting; expected NAME:VALUE with {}", text, kNames);
-    const std::string_view name = text.substr(0, colon), value = text.substr(colon + 1);
+    const std::string_view name = text.substr(0, colon);
+    const std::string_view value = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+    if (name == "skip") return InvalidInput("\"{}\": skip has no value, it stands alone", text);
+    if (value.empty() && IsName(name)) return InvalidInput("{} has no value; expected {}:VALUE", name, name);
     if (name == "bits") {
       return Number(name, value, "0 or 2 to 8", [](int64_t n) { return n == 0 || (n >= 2 && n <= 8); }, &settings_.bits);
     }
@@ -68,6 +71,16 @@ class SettingParser {
     return InvalidInput("\"{}\" is not a setting; expected {}", name, kNames);
   }
 
+  static bool IsName(std::string_view text) {
+    constexpr std::string_view kWithValue[] = {"bits", "block", "asymmetric", "hqq", "scale", "fp16"};
+    return std::find(std::begin(kWithValue), std::end(kWithValue), text) != std::end(kWithValue);
+  }
+
+  static Status Impossible(std::string_view name, std::string_view value, std::string_view expected) {
+    const std::string_view blank = value.find_first_of(" \t") != std::string_view::npos ? ", without blanks" : "";
+    return InvalidInput("{}:{} is not possible; expected {}{}", name, value, expected, blank);
+  }
+
   template <typename T>
   Status Store(std::string_view name, T value, std::optional<T>* to) {
     if (to->has_value()) return InvalidInput("{} is set twice", name);
@@ -81,7 +94,7 @@ class SettingParser {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || !is_possible(value)) {
-      return InvalidInput("{}:{} is not possible; expected {}", name, text, expected);
+      return Impossible(name, text, expected);
     }
     return Store(name, static_cast<T>(value), to);
   }
@@ -89,7 +102,7 @@ class SettingParser {
   Status Flag(std::string_view name, std::string_view text, std::optional<bool>* to) {
     if (text == "1" || text == "true") return Store(name, true, to);
     if (text == "0" || text == "false") return Store(name, false, to);
-    return InvalidInput("{}:{} is not possible; expected 0 or 1", name, text);
+    return Impossible(name, text, "0 or 1");
   }
 
   Settings& settings_;

@@ -246,6 +246,71 @@ TEST(Api, ErrorsSayWhatIsWrong) {
   EXPECT_EQ(Plan::Load(kDigits).error().code(), ErrorCode::kInvalidInput);
 }
 
+TEST(Api, WeightsOfALayerAndOfTwoFiles) {
+  const Folder folder;
+  const auto report = MustConvert(DigitsOptions(folder / "out.mnn"));
+  ASSERT_NE(report, nullptr);
+  const Layer& layer = report->layers().at(1);
+  const auto weights = InspectWeights(folder / "out.mnn", layer.name);
+  ASSERT_TRUE(weights.ok()) << weights.error().message();
+  ASSERT_EQ(weights->size(), 1u);
+  EXPECT_EQ(weights->at(0).stored.layer, layer.name);
+  EXPECT_EQ(weights->at(0).count, layer.statistics->weights);
+  EXPECT_EQ(weights->at(0).histogram.size(), 64u);
+  EXPECT_FALSE(weights->at(0).codes);
+  EXPECT_EQ(InspectWeights(folder / "out.mnn", "nothing").error().code(), ErrorCode::kInvalidInput);
+
+  const auto diffs = DiffWeights(kDigits, folder / "out.mnn");
+  ASSERT_TRUE(diffs.ok()) << diffs.error().message();
+  ASSERT_EQ(diffs->size(), report->layers().size());
+  EXPECT_EQ(diffs->at(1).match, Match::kCompared);
+  EXPECT_NEAR(diffs->at(1).rmse, layer.statistics->rmse, 1e-6 * layer.statistics->rmse);
+  EXPECT_EQ(diffs->at(1).second.bits, 4);
+  EXPECT_EQ(DiffWeights(kDigits, folder / "none.mnn").error().code(), ErrorCode::kSystem);
+}
+
+TEST(Api, ManyModelsUnderOneBudget) {
+  const Folder folder;
+  std::vector<Options> models(4, DigitsOptions(folder / "a.mnn"));
+  models[1].output.path = folder / "b/b.mnn";
+  models[1].quantization.bits = 8;
+  models[2].source.path = folder / "nothing.onnx";
+  models[2].output.path = folder / "c.mnn";
+  models[3].output.path = models[0].output.path;
+  std::atomic<uint64_t> done{0};
+  Hooks hooks;
+  hooks.on_progress = [&](uint64_t bytes, uint64_t total) {
+    EXPECT_LE(bytes, total);
+    done = bytes;
+  };
+  const auto results = ConvertAll(models, {.threads = 2}, hooks);
+  ASSERT_EQ(results.size(), 4u);
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(results[i].ok()) << results[i].error().message();
+    const auto single = MustConvert([&] {
+      Options options = models[i];
+      options.output.path = folder / "single.mnn";
+      return options;
+    }());
+    ASSERT_NE(single, nullptr);
+    EXPECT_EQ(ReadFile(models[i].output.path), ReadFile(folder / "single.mnn"));
+    ASSERT_EQ(results[i]->layers().size(), single->layers().size());
+    EXPECT_TRUE(results[i]->layers()[0].statistics.has_value());
+    EXPECT_EQ(results[i]->totals().output_bytes, single->totals().output_bytes);
+  }
+  EXPECT_EQ(results[2].error().code(), ErrorCode::kSystem);
+  EXPECT_NE(results[3].error().message().find("models 0 and 3 have the same output"), std::string::npos)
+      << results[3].error().message();
+  EXPECT_GT(done.load(), 0u);
+
+  Cancellation cancelled;
+  cancelled.Cancel();
+  const auto none = ConvertAll({models[0]}, {}, {.cancellation = cancelled});
+  EXPECT_EQ(none.at(0).error().code(), ErrorCode::kCancelled);
+  EXPECT_EQ(ConvertAll({models[0]}, {.threads = -1}).at(0).error().code(), ErrorCode::kInvalidInput);
+  EXPECT_TRUE(ConvertAll({}).empty());
+}
+
 TEST(Api, InspectSaysWhatAFileHolds) {
   const Folder folder;
   ASSERT_NE(MustConvert(DigitsOptions(folder / "out.mnn")), nullptr);

@@ -140,6 +140,24 @@ static void ConvertAndReport(const char* source, const char* folder) {
   uint64_t count = 0;
   CHECK(qp_model_operator(model, 0, &type, &count) == QP_OK && count > 0 && strlen(type) > 0);
   qp_model_free(model);
+
+  qp_diff* diff = NULL;
+  CHECK(qp_diff_weights(source, direct, &diff, &error) == QP_OK && qp_diff_count(diff) > 0);
+  qp_difference difference = {.size = sizeof difference};
+  CHECK(qp_diff_entry(diff, 0, &difference) == QP_OK && difference.match == QP_MATCH_COMPARED &&
+        difference.different > 0);
+  qp_weight stored = {.size = sizeof stored};
+  CHECK(qp_diff_first(diff, 0, &stored) == QP_OK && stored.bits == 32 && qp_diff_second(diff, 0, &stored) == QP_OK);
+  CHECK(qp_diff_entry(diff, qp_diff_count(diff), &difference) == QP_INVALID_INPUT);
+  qp_weights* weights = NULL;
+  CHECK(qp_weights_inspect(direct, stored.layer, &weights, &error) == QP_OK && qp_weights_count(weights) == 1);
+  qp_weight_statistics statistics = {.size = sizeof statistics};
+  CHECK(qp_weights_statistics(weights, 0, &statistics) == QP_OK && statistics.count == stored.weights &&
+        statistics.histogram_size == 64);
+  CHECK(qp_weights_stored(weights, 1, &stored) == QP_INVALID_INPUT);
+  qp_weights_free(weights);
+  qp_diff_free(diff);
+  CHECK(qp_weights_inspect(direct, "nothing", &weights, NULL) == QP_INVALID_INPUT && weights == NULL);
 }
 
 static void Errors(const char* source, const char* folder) {
@@ -221,6 +239,39 @@ static void OtherVersions(const char* source, const char* folder) {
   qp_plan_free(plan);
 }
 
+/* Three models under one budget; one of them is not there. */
+static void ConvertMany(const char* source, const char* folder) {
+  char first[4096], second[4096], third[4096], single[4096], missing[4096];
+  qp_options models[3], run;
+  models[0] = OptionsFor(source, In(folder, "many0.mnn", first, sizeof first));
+  models[1] =
+      OptionsFor(In(folder, "missing.onnx", missing, sizeof missing), In(folder, "many1.mnn", second, sizeof second));
+  models[2] = OptionsFor(source, In(folder, "many2.mnn", third, sizeof third));
+  const qp_options* list[3] = {&models[0], &models[1], &models[2]};
+  qp_options_init(&run, sizeof run);
+  run.threads = 2;
+  qp_report* reports[3];
+  qp_error* errors[3];
+  CHECK(qp_convert_all(list, 3, &run, NULL, reports, errors) == QP_SYSTEM);
+  CHECK(reports[0] != NULL && reports[1] == NULL && reports[2] != NULL);
+  CHECK(errors[0] == NULL && qp_error_status(errors[1]) == QP_SYSTEM && errors[2] == NULL);
+  CHECK(strstr(qp_error_message(errors[1]), "missing.onnx") != NULL);
+  CHECK(qp_report_layer_count(reports[2]) > 0);
+  qp_options alone = OptionsFor(source, In(folder, "many.mnn", single, sizeof single));
+  CHECK(qp_convert(&alone, NULL, NULL, NULL) == QP_OK);
+  CHECK(SameFiles(first, single) && SameFiles(third, single));
+  for (size_t i = 0; i < 3; ++i) {
+    qp_report_free(reports[i]);
+    qp_error_free(errors[i]);
+  }
+  CHECK(qp_convert_all(list, 1, NULL, NULL, NULL, NULL) == QP_OK);
+  CHECK(qp_convert_all(NULL, 0, NULL, NULL, NULL, NULL) == QP_OK);
+  models[2].size = 0;
+  CHECK(qp_convert_all(list, 3, &run, NULL, reports, errors) == QP_INVALID_INPUT);
+  CHECK(reports[0] == NULL && errors[0] == NULL && errors[2] != NULL);
+  qp_error_free(errors[2]);
+}
+
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   CHECK(strlen(qp_version()) >= 5);
@@ -228,6 +279,7 @@ int main(int argc, char** argv) {
   ConvertAndReport(argv[1], argv[2]);
   Errors(argv[1], argv[2]);
   OtherVersions(argv[1], argv[2]);
+  ConvertMany(argv[1], argv[2]);
   if (failures == 0) printf("all as it should be\n");
   return failures == 0 ? 0 : 1;
 }

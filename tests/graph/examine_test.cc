@@ -72,6 +72,72 @@ TEST(ExamineWeights, NamesNeedNotBeUniqueButMustBeThere) {
   EXPECT_NE(none.status().message().find("'other'"), std::string::npos);
 }
 
+// Writes `path` with the weights of "conv" as 8-bit codes of a layer that computes with int8; `alone`: without scales of their own.
+void WriteInt8Model(const std::string& path, const std::vector<float>& weights, bool alone) {
+  WriteModel(path, weights);
+  ConvertOptions options = testing::Options(path, path + ".coded");
+  options.quantize.request = {.bits = 8};
+  const auto result = Convert(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  NetBuilder builder;
+  builder.net() = std::move(*testing::ReadNet(path + ".coded"));
+  for (const auto& op : builder.net().oplists) {
+    mnn::Convolution2DT* conv = op->main.AsConvolution2D();
+    if (conv == nullptr) continue;
+    conv->symmetricQuan = std::make_unique<mnn::QuantizedFloatParamT>();
+    if (alone) {
+      op->type = mnn::OpType::ConvInt8;
+      conv->symmetricQuan->weight.resize(weights.size());
+      for (size_t i = 0; i < weights.size(); ++i) conv->symmetricQuan->weight[i] = static_cast<int8_t>(static_cast<int>(i % 255) - 127);
+      conv->symmetricQuan->scale.assign(static_cast<size_t>(kShape.outputs), 0.5f);
+      conv->quanParameter.reset();
+    } else {
+      conv->quanParameter->scaleIn = conv->quanParameter->scaleOut = 0.25f;
+    }
+  }
+  builder.Write(path);
+}
+
+TEST(ExamineWeights, LayersThatComputeWithInt8) {
+  TempFolder folder;
+  const std::vector<float> weights = testing::RandomWeights(kShape.elements(), 1);
+  WriteModel(folder / "a.mnn", weights);
+  WriteInt8Model(folder / "scaled.mnn", weights, false);
+  WriteInt8Model(folder / "codes.mnn", weights, true);
+
+  const auto scaled = ExamineWeights(folder / "scaled.mnn", "conv");
+  ASSERT_TRUE(scaled.ok()) << scaled.status();
+  EXPECT_EQ(scaled->front().summary.coding, "int8");
+  EXPECT_EQ(scaled->front().summary.elements, weights.size());
+  EXPECT_EQ(scaled->front().summary.groups, static_cast<uint64_t>(kShape.outputs));
+  EXPECT_FALSE(scaled->front().codes);
+  const auto diffs = DiffWeights(folder / "a.mnn", folder / "scaled.mnn");
+  ASSERT_TRUE(diffs.ok()) << diffs.status();
+  EXPECT_EQ(diffs->front().state, DiffState::kCompared);
+  EXPECT_GT(diffs->front().sqnr_db, 35);
+
+  const auto codes = ExamineWeights(folder / "codes.mnn", "conv");
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  EXPECT_EQ(codes->front().summary.coding, "int8");
+  EXPECT_EQ(codes->front().summary.elements, weights.size());
+  EXPECT_TRUE(codes->front().codes);
+  EXPECT_EQ(codes->front().smallest, -127);
+  EXPECT_EQ(codes->front().largest, 127);
+  // Codes are compared with codes, and not with weights.
+  const auto same = DiffWeights(folder / "codes.mnn", folder / "codes.mnn");
+  ASSERT_TRUE(same.ok()) << same.status();
+  EXPECT_TRUE(same->front().codes);
+  EXPECT_EQ(same->front().different, 0u);
+  const auto other = DiffWeights(folder / "a.mnn", folder / "codes.mnn");
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(other->front().state, DiffState::kNotReadable);
+  EXPECT_EQ(other->front().problem, "the second file has codes without a scale of their own");
+  // What is listed is what a plan says.
+  const auto summary = Inspect(folder / "codes.mnn");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->weight_elements, weights.size());
+}
+
 TEST(DiffWeights, IsTheErrorThatTheConversionReports) {
   TempFolder folder;
   WriteModel(folder / "a.mnn", testing::RandomWeights(kShape.elements(), 1));

@@ -19,6 +19,8 @@ using graph::JobResult;
 using graph::JobState;
 using Json = nlohmann::ordered_json;
 
+constexpr size_t kMostFailed = 20;  // that are named at the end
+
 std::string_view StateName(JobState state) {
   switch (state) {
     case JobState::kConverted: return "converted";
@@ -147,6 +149,17 @@ std::string SummaryJson(const std::vector<BatchModel>& models, const std::vector
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+// A line for each model that failed: its own message may have scrolled away.
+std::string FailedText(const std::vector<BatchModel>& models, const std::vector<JobResult>& results) {
+  std::string out;
+  size_t failed = 0;
+  for (size_t i = 0; i < models.size(); ++i) {
+    if (results[i].state == JobState::kFailed && ++failed <= kMostFailed) out += fmt::format("\n  failed   {}", models[i].row.where);
+  }
+  if (failed > kMostFailed) out += fmt::format("\n  failed   {} more", failed - kMostFailed);
+  return out;
+}
+
 int PrintList(const Context& context, const std::vector<BatchModel>& models) {
   std::string out;
   for (const BatchModel& model : models) out += fmt::format("{}\t{}\n", model.row.source, model.row.output);
@@ -203,7 +216,7 @@ int Run(const Context& context, const std::vector<BatchModel>& models, graph::Le
     context.messages.AddToSummary({{"models", models.size()}});
     context.messages.AddToSummary(TotalsJson(totals, seconds));
   } else {
-    context.messages.Plain(SummaryText(totals, models.size(), shard, seconds, setup.budget.threads));
+    context.messages.Plain(SummaryText(totals, models.size(), shard, seconds, setup.budget.threads) + FailedText(models, results));
   }
   if (line.Flag("json")) {
     if (const int code = PrintData(context, SummaryJson(models, results, totals, seconds)); code != kExitOk) return code;

@@ -35,6 +35,7 @@ Json ToJson(const WeightStatistics& weight) {
           {"op_type", weight.summary.op_type},
           {"coding", CodingName(weight.summary)},
           {"bytes", weight.summary.bytes},
+          {"codes", weight.codes},
           {"count", weight.count},
           {"not_finite", weight.not_finite},
           {"zeros", weight.zeros},
@@ -71,6 +72,7 @@ std::string Histogram(const WeightStatistics& weight) {
 std::string Text(const WeightStatistics& weight) {
   std::string out = fmt::format("layer       {}\nop          {}\ncoding      {}, {} bytes\nweights     {}\n", FullName(weight.summary),
                                 weight.summary.op_type, CodingName(weight.summary), weight.summary.bytes, weight.count);
+  if (weight.codes) out += "values      codes; their scales are those of weights, input and output in one\n";
   out += fmt::format("range       {:.6g} to {:.6g}\nmean        {:.6g}\ndeviation   {:.6g}\nrms         {:.6g}\nzeros       {}\n", weight.smallest,
                      weight.largest, weight.mean, weight.deviation, weight.rms, Share(weight.zeros, weight.count));
   if (weight.not_finite > 0) out += fmt::format("not finite  {}\n", Share(weight.not_finite, weight.count));
@@ -96,6 +98,7 @@ Json ToJson(const LayerDiff& diff) {
   if (diff.state != DiffState::kOnlyFirst) json["second"] = {{"coding", CodingName(diff.second)}, {"weights", diff.second.elements}, {"bytes", diff.second.bytes}};
   if (diff.state == DiffState::kNotReadable) json["problem"] = diff.problem;
   if (diff.state != DiffState::kCompared) return json;
+  json["codes"] = diff.codes;
   json["different"] = diff.different;
   json["rmse"] = Number(diff.rmse);
   json["sqnr_db"] = Number(diff.sqnr_db);
@@ -113,7 +116,7 @@ std::vector<std::string> Cells(const LayerDiff& diff) {
         cells.push_back("equal");
       } else {
         for (std::string& cell : std::vector<std::string>{Decibels(diff.sqnr_db), fmt::format("{:.3g}", diff.rmse), fmt::format("{:.3g}", diff.max_error),
-                                                          fmt::format("{:.6f}", diff.cosine)}) {
+                                                          fmt::format("{:.6f}{}", diff.cosine, diff.codes ? "  (codes)" : "")}) {
           cells.push_back(std::move(cell));
         }
       }

@@ -7,23 +7,9 @@
 #include <csignal>
 #include <cstring>
 
+#include "graph/export/write_all.h"
+
 namespace quantpress::tools {
-namespace {
-
-// 0 or an errno value.
-int WriteAll(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(descriptor, text.data(), text.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return 0;
-}
-
-}  // namespace
 
 void PrepareStandardStreams() {
   // Opened the wrong way round, so that use of a stream that was closed fails as it would have.
@@ -39,11 +25,11 @@ void PrepareStandardStreams() {
 }
 
 Status WriteStandardOutput(std::string_view text) {
-  const int error = WriteAll(STDOUT_FILENO, text);
+  const int error = graph::WriteAll(STDOUT_FILENO, text);
   if (error == 0) return absl::OkStatus();
   return SystemError("cannot write to standard output: {}", std::strerror(error));
 }
 
-void WriteStandardError(std::string_view text) { WriteAll(STDERR_FILENO, text); }
+void WriteStandardError(std::string_view text) { graph::WriteAll(STDERR_FILENO, text); }
 
 }  // namespace quantpress::tools
