@@ -145,6 +145,21 @@ int Run(std::vector<std::string> arguments, Context& context) {
   return RunCommand(context);
 }
 
+// False, and a message, where `body` throws.
+template <typename Body>
+bool Guarded(const Messages& messages, const Body& body) {
+  try {
+    body();
+    return true;
+  } catch (const std::bad_alloc&) {
+    // Without another allocation.
+    WriteStandardError(messages.json() ? "{\"level\":\"error\",\"message\":\"out of memory\"}\n" : "quantpress: error: out of memory\n");
+  } catch (const std::exception& error) {
+    messages.Error(error.what());
+  }
+  return false;
+}
+
 }  // namespace
 
 int RunProgram(const std::vector<std::string>& words) {
@@ -153,16 +168,11 @@ int RunProgram(const std::vector<std::string>& words) {
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
   if (AsksForJson(arguments)) context.messages.set_format(LogFormat::kJson);
   int code = kExitError;
-  try {
-    code = Run(arguments, context);
-  } catch (const std::bad_alloc&) {
-    // Without another allocation.
-    WriteStandardError(context.messages.json() ? "{\"level\":\"error\",\"message\":\"out of memory\"}\n" : "quantpress: error: out of memory\n");
-  } catch (const std::exception& error) {
-    context.messages.Error(error.what());
-  }
-  context.messages.PrintSummary(context.line.command != nullptr ? context.line.command->name : "", code);
-  return code;
+  Guarded(context.messages, [&] { code = Run(arguments, context); });
+  const bool told = Guarded(context.messages, [&] {
+    context.messages.PrintSummary(context.line.command != nullptr ? context.line.command->name : "", code);
+  });
+  return told ? code : kExitError;
 }
 
 }  // namespace quantpress::tools

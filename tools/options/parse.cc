@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cxxopts.hpp>
 #include <exception>
+#include <new>
 
 #include "tools/options/suggest.h"
 #include "tools/options/values.h"
@@ -103,6 +104,8 @@ StatusOr<std::vector<std::pair<const Option*, std::string>>> RunParser(
       parsed.emplace_back(FindOption(argument.key(), command.bit), argument.value());
     }
     return parsed;
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
     return InvalidInput("{}", error.what());
   }
