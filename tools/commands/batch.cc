@@ -154,7 +154,9 @@ std::string FailedText(const std::vector<BatchModel>& models, const std::vector<
   std::string out;
   size_t failed = 0;
   for (size_t i = 0; i < models.size(); ++i) {
-    if (results[i].state == JobState::kFailed && ++failed <= kMostFailed) out += fmt::format("\n  failed   {}", models[i].row.where);
+    const graph::ManifestRow& row = models[i].row;
+    if (results[i].state != JobState::kFailed || ++failed > kMostFailed) continue;
+    out += row.where == row.source ? fmt::format("\n  failed   {}", row.source) : fmt::format("\n  failed   {} ({})", row.source, row.where);
   }
   if (failed > kMostFailed) out += fmt::format("\n  failed   {} more", failed - kMostFailed);
   return out;
