@@ -66,6 +66,12 @@ bool BlockFits(uint64_t block, uint64_t input_channels) {
   return block > 0 && block % kBlockUnit == 0 && input_channels % block == 0;
 }
 
+uint64_t PieceRows(const WeightGeometry& geometry, uint64_t block) {
+  constexpr uint64_t kPieceElements = 256 * 1024;
+  const uint64_t unit = block > geometry.rows ? 1 : std::max<uint64_t>(1, block);  // rows of no whole block are counted alone
+  return std::max<uint64_t>(1, kPieceElements / std::max<uint64_t>(1, geometry.row_length() * unit)) * unit;
+}
+
 Status CheckFormatLimits(const WeightPlan& plan) {
   if (plan.groups <= UINT32_MAX && plan.group_size <= UINT32_MAX) return {};
   return Unsupported("layer '{}': {} groups of {} weights are beyond what the format can hold", plan.layer, plan.groups,

@@ -10,6 +10,7 @@
 
 #include "dispatch/int8_layer.h"
 #include "dispatch/quantize_run.h"
+#include "dispatch/sparsity.h"
 #include "dispatch/status.h"
 
 namespace quantpress::dispatch {
@@ -53,6 +54,17 @@ struct WeightRequest {
   bool fp16 = false;       // store half where bits == 0
 };
 
+// How a layer with many zeros is stored. The numbers come from counting (graph/plan_sparsity.h).
+struct SparseLayer {
+  uint64_t block = 0;      // marked for the runtime's sparse kernels, in blocks of this many output channels; 0: not marked
+  bool by_blocks = false;  // the mark names the method of the recipe's SIMD_OC entry
+  bool listed = false;     // only what is not zero is stored, with its position
+  BlockCounts counts;      // of marked layers
+  uint64_t entries = 0;    // listed: entries in all
+  int step_bits = 0;       // listed codes: width of a step
+  std::vector<uint64_t> starts;  // listed float32: entries in front of each piece of PieceRows() rows
+};
+
 struct WeightPlan {
   std::string layer;      // op name
   std::string subgraph;   // empty: main graph
@@ -62,6 +74,7 @@ struct WeightPlan {
   CodingSpec coding;           // kQuantized and kInt8 only
   bool source_codes = false;   // kQuantized only: codes and scales are those of the source, not computed from weights
   std::shared_ptr<const Int8Layer> int8;  // kInt8 only
+  SparseLayer sparse;          // kFloat32 and kQuantized only
   uint64_t block = 0;          // input channels per block; 0: channel-wise (one group per row)
   uint64_t group_size = 0;     // weights per group
   uint64_t groups = 0;
@@ -81,6 +94,16 @@ constexpr bool HasWideHeader(uint64_t groups, uint64_t group_size) { return grou
 constexpr uint64_t PayloadHeaderBytes(uint64_t groups, uint64_t group_size, int bits) {
   return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2) + 1 + (uint64_t{1} << bits);
 }
+
+// Bytes of a quantized payload that lists its entries: dimensions, number of entries, width of a step, steps, table of all codes, codes.
+constexpr uint64_t ListHeaderBytes(uint64_t groups, uint64_t group_size) { return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2) + 4 + 1; }
+constexpr uint64_t ListedBytes(uint64_t groups, uint64_t group_size, int bits, uint64_t entries, int step_bits) {
+  return ListHeaderBytes(groups, group_size) + kernels::PackedBytes(entries, step_bits) + 1 + (uint64_t{1} << bits) +
+         kernels::PackedBytes(entries, bits);
+}
+
+// Rows that are counted, and listed, at a time: whole blocks of a marked layer.
+uint64_t PieceRows(const WeightGeometry& geometry, uint64_t block);
 
 // Decides storage, block and sizes for one layer. Errors: bits outside {0, 2..8}, scale_bits not 16 or 32, a block that does not
 // fit under BlockPolicy::kError (names the layer and lists fitting sizes).

@@ -8,6 +8,7 @@
 #include "graph/import/onnx/onnx_importer.h"
 #include "graph/model_json/read.h"
 #include "graph/passes/pipeline.h"
+#include "graph/plan_sparsity.h"
 #include "graph/recipe/recipe.h"
 
 namespace quantpress::graph {
@@ -44,12 +45,31 @@ void SetBatch(int batch, Model* model) {
   }
 }
 
+// How zeros are counted; nothing where they are not.
+std::optional<SparsityOptions> SparsityFrom(const ConvertOptions& options) {
+  const QuantizeOptions& quantize = options.quantize;
+  SparsityOptions sparsity;
+  sparsity.policy = {options.import.align_denormals, quantize.nonfinite};
+  sparsity.budget = options.budget;
+  sparsity.saved = quantize.plan != nullptr;
+  sparsity.detect = quantize.detect_sparse;
+  sparsity.filters = quantize.recipe != nullptr && AsksToRemoveFilters(*quantize.recipe);
+  if (!sparsity.saved && !sparsity.detect && !sparsity.filters) return std::nullopt;
+  if (quantize.recipe != nullptr) {
+    if (const uint64_t block = SparseBlockOf(*quantize.recipe)) {
+      sparsity.block = block;
+      sparsity.by_blocks = true;
+    }
+  }
+  return sparsity;
+}
+
 struct Planned {
   Model model;
   PlannedConversion conversion;
 };
 
-StatusOr<Planned> PlanWithModel(const ConvertOptions& options) {
+StatusOr<Planned> PlanWithModel(const ConvertOptions& options, const dispatch::CancellationToken* cancellation) {
   Planned planned;
   planned.conversion.options = options;
   ConvertOptions& known = planned.conversion.options;
@@ -63,6 +83,10 @@ StatusOr<Planned> PlanWithModel(const ConvertOptions& options) {
   if (planned.model.uuid.empty()) planned.model.uuid = known.output.uuid;
   planned.conversion.notes = planned.model.notes;
   QP_ASSIGN_OR_RETURN(planned.conversion.plan, PlanModel(planned.model, known.quantize, &planned.conversion.notes));
+  if (std::optional<SparsityOptions> sparsity = SparsityFrom(known)) {
+    sparsity->cancellation = cancellation;
+    QP_RETURN_IF_ERROR(PlanSparsity(planned.model, *sparsity, &planned.conversion.plan));
+  }
   return planned;
 }
 
@@ -109,7 +133,7 @@ StatusOr<Model> ImportModel(const ImportOptions& options) {
 StatusOr<PlannedConversion> PlanConversion(const ConvertOptions& options) {
   QP_RETURN_IF_ERROR(dispatch::ResolveIsa(options.budget.isa).status());
   const dispatch::IsaScope scope(options.budget.isa);
-  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
+  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options, nullptr));
   return std::move(planned.conversion);
 }
 
@@ -119,7 +143,7 @@ StatusOr<ConvertResult> Run(const ConvertOptions& options, const ConvertHooks& h
   QP_RETURN_IF_ERROR(dispatch::ResolveIsa(options.budget.isa).status());
   const dispatch::IsaScope scope(options.budget.isa);  // for what is done before the tasks
   QP_RETURN_IF_ERROR(CheckRecipePath(options));
-  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options));
+  QP_ASSIGN_OR_RETURN(Planned planned, PlanWithModel(options, hooks.cancellation));
   const ConvertOptions& known = planned.conversion.options;
   ConvertResult result;
   result.plan = std::move(planned.conversion.plan);

@@ -48,6 +48,7 @@ struct QuantizeOptions {
   dispatch::BlockPolicy block_policy = dispatch::BlockPolicy::kChannel;
   dispatch::NonFinitePolicy nonfinite = dispatch::NonFinitePolicy::kError;
   bool requantize = false;            // decode weights that are already quantized and quantize them again
+  bool detect_sparse = false;         // count zeros, mark sparse layers for the runtime, list their non-zero weights
 };
 
 struct ExportOptions {

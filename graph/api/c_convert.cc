@@ -42,13 +42,13 @@ qp_options Defaults() {
   options.threads = from.run.threads;
   options.memory_bytes = from.run.memory_bytes;
   options.statistics = from.run.statistics;
+  options.detect_sparse = from.quantization.detect_sparse;
   return options;
 }
 
 Error ReadOptions(const qp_options* in, Options* options) {
   qp_options from = Defaults();
   if (Error error = Read(in, "qp_options", &from); !error.ok()) return error;
-  if (from.reserved != 0) return Error(ErrorCode::kUnsupported, "qp_options: reserved is not 0");
   options->source = {Text(from.source_path),
                      static_cast<Format>(from.source_format),
                      from.batch,
@@ -69,6 +69,7 @@ Error ReadOptions(const qp_options* in, Options* options) {
   quantization.requantize = from.requantize != 0;
   quantization.recipe_path = Text(from.recipe_path);
   quantization.strict_recipe = from.strict_recipe != 0;
+  quantization.detect_sparse = from.detect_sparse != 0;
   if (from.rules == nullptr && from.rule_count > 0) return IsNull("qp_options: rules");
   for (size_t i = 0; i < from.rule_count; ++i) quantization.rules.push_back(Text(from.rules[i]));
   options->output = {Text(from.output_path), from.external_data != 0, Text(from.biz_code), Text(from.auth_code)};

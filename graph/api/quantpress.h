@@ -106,6 +106,7 @@ struct Quantization {
   std::string recipe_path = {};  // settings per layer (docs/recipes.md); Convert makes the file where there is none
   std::vector<std::string> rules = {};  // "lm_head.*=bits:8,block:32"; above the recipe, later ones above earlier ones
   bool strict_recipe = false;           // entries and rules without effect are errors
+  bool detect_sparse = false;           // count zeros, mark sparse layers for the runtime, store only their other weights
 };
 
 struct Output {

@@ -107,7 +107,7 @@ typedef struct qp_options {
   uint64_t memory_bytes;
   const char* isa;
   int32_t statistics;
-  int32_t reserved; /* 0 */
+  int32_t detect_sparse; /* quantization */
 } qp_options;
 
 /* Sets the first `size` bytes to the defaults: qp_options_init(&options, sizeof options). */

@@ -84,6 +84,7 @@ StatusOr<graph::ConvertOptions> ToConvertOptions(const Options& options) {
   quantize.requantize = asked.requantize;
   quantize.recipe_path = asked.recipe_path;
   quantize.strict_recipe = asked.strict_recipe;
+  quantize.detect_sparse = asked.detect_sparse;
   for (const std::string& text : asked.rules) {
     QP_ASSIGN_OR_RETURN(graph::Rule rule, graph::ParseRule(text));
     quantize.rules.push_back(std::move(rule));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "graph/export/fill_lists.h"
 #include "graph/export/fill_measure.h"
 #include "graph/export/fill_tasks.h"
 #include "graph/export/int8_layer.h"
@@ -133,6 +134,12 @@ class Filler {
     if (const auto* floats = std::get_if<FloatJob>(&job.work)) return RunFloats(task, job, *floats, scratch, measure);
     if (const auto* half = std::get_if<HalfJob>(&job.work)) return RunHalf(task, job, *half, scratch, measure);
     if (const auto* ints = std::get_if<IntJob>(&job.work)) return RunInts(task, job, *ints, scratch);
+    if (const auto* list = std::get_if<ListFloatsJob>(&job.work)) {
+      return ListFloats(task, job, *list, {plan_.weights[list->plan_index], options_.policy, write_, scratch, measure});
+    }
+    if (const auto* list = std::get_if<ListCodesJob>(&job.work)) {
+      return ListCodes(job, *list, {plan_.weights[list->plan_index], options_.policy, write_, scratch, measure});
+    }
     return RunQuantize(task, job, std::get<QuantizeJob>(job.work), scratch, measure);
   }
 
@@ -247,6 +254,9 @@ class Filler {
   const FillOptions& options_;
   const OutputFile& model_;
   const OutputFile* weights_;
+  const VectorWriter write_ = [this](size_t vector, uint64_t offset, std::span<const uint8_t> bytes) {
+    return Write(lowered_.vectors[vector], offset, bytes);
+  };
   std::vector<FillTask> tasks_;
   std::unique_ptr<LayerStats> stats_;  // null: not asked for
 };

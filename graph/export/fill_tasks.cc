@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "graph/export/coded_rows.h"
 #include "graph/export/weight_reader.h"
 
 namespace quantpress::graph {
@@ -60,6 +61,13 @@ std::vector<FillTask> CutJobs(const Lowered& lowered, const dispatch::Plan& plan
     } else if (const auto* quantize = std::get_if<QuantizeJob>(&job.work)) {
       const dispatch::WeightPlan& weight = plan.weights[quantize->plan_index];
       Cut(i, weight.groups, GroupsOf(*quantize, weight), weight.group_size, &tasks);
+    } else if (const auto* floats_list = std::get_if<ListFloatsJob>(&job.work)) {
+      const dispatch::WeightPlan& weight = plan.weights[floats_list->plan_index];
+      Cut(i, weight.geometry.rows, dispatch::PieceRows(weight.geometry, weight.sparse.block), weight.geometry.row_length(), &tasks);
+    } else if (const auto* codes_list = std::get_if<ListCodesJob>(&job.work)) {
+      // Where a code lands depends on all codes in front of it.
+      const dispatch::WeightPlan& weight = plan.weights[codes_list->plan_index];
+      tasks.push_back({i, 0, weight.geometry.rows, weight.geometry.elements()});
     }
   }
   return tasks;
@@ -85,6 +93,13 @@ ScratchSizes ScratchOf(const FillTask& task, const Job& job, const BulkVector& v
     sizes.output = kernels::PackedBytes(count, weight.coding.bits);
     sizes.alpha = dispatch::AlphaCount(weight.coding.method, task.count) * sizeof(float);
     sizes.quantizer = weight.int8 != nullptr ? 0 : weight.source_codes ? count : dispatch::QuantizeRunScratchBytes(weight.coding, task.count, weight.group_size);
+  } else if (const auto* floats_list = std::get_if<ListFloatsJob>(&job.work)) {
+    const uint64_t count = task.count * plan.weights[floats_list->plan_index].geometry.row_length();
+    sizes.floats = count * sizeof(float);
+    sizes.output = count * (sizeof(uint32_t) + sizeof(float));
+  } else if (const auto* codes_list = std::get_if<ListCodesJob>(&job.work)) {
+    const dispatch::WeightPlan& weight = plan.weights[codes_list->plan_index];
+    sizes.quantizer = CodedRowsScratchBytes(weight, std::min(task.count, dispatch::PieceRows(weight.geometry, 0)));
   }
   return sizes;
 }

@@ -8,7 +8,7 @@
 
 namespace quantpress::graph {
 
-// A piece of a job: bytes of a CopyJob, groups of a QuantizeJob, elements of the others.
+// A piece of a job: bytes of a CopyJob, groups of a QuantizeJob, rows of a list, elements of the others.
 struct FillTask {
   size_t job = 0;
   uint64_t begin = 0;

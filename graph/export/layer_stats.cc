@@ -17,6 +17,8 @@ std::optional<size_t> PlanIndexOf(const Job& job) {
   if (const auto* quantize = std::get_if<QuantizeJob>(&job.work)) return quantize->plan_index;
   if (const auto* half = std::get_if<HalfJob>(&job.work)) return half->plan_index;
   if (const auto* floats = std::get_if<FloatJob>(&job.work)) return floats->plan_index;
+  if (const auto* list = std::get_if<ListFloatsJob>(&job.work)) return list->plan_index;
+  if (const auto* list = std::get_if<ListCodesJob>(&job.work)) return list->plan_index;
   return std::nullopt;
 }
 

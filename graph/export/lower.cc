@@ -154,9 +154,17 @@ class Lowering {
       return InvalidInput("layer '{}' has {} weights, its plan {}", op->name, source->count(), plan.geometry.elements());
     }
     conv.quanParameter.reset();
-    if (view.form != WeightForm::kFloat || plan.storage != Storage::kFloat32) conv.sparseParameter.reset();
+    if (plan.sparse.block > 0) {
+      conv.sparseParameter = MarkOf(plan.sparse);
+    } else if (view.form != WeightForm::kFloat || plan.storage != Storage::kFloat32) {
+      conv.sparseParameter.reset();
+    }
     switch (plan.storage) {
       case Storage::kFloat32:
+        if (plan.sparse.listed) {
+          AddListedFloats(source, plan_index, op, &conv);
+          break;
+        }
         AddJob(AddVector(*op, BulkField::kWeight, 0, source->count()),
                FloatJob{source, true, plan_index});
         break;
@@ -186,14 +194,43 @@ class Lowering {
     quan.aMin = asymmetric ? kernels::CodeMin(plan.coding.bits) : 0;
     quan.readType = asymmetric ? static_cast<int>(plan.groups) : 0;
     quan.shapeInt32 = dispatch::HasWideHeader(plan.groups, plan.group_size);
-    const uint64_t payload = dispatch::PayloadHeaderBytes(plan.groups, plan.group_size, plan.coding.bits) +
-                             kernels::PackedBytes(source->count(), plan.coding.bits);
+    if (plan.sparse.listed) quan.type = 2;
+    const uint64_t payload = plan.sparse.listed
+                                 ? dispatch::ListedBytes(plan.groups, plan.group_size, plan.coding.bits, plan.sparse.entries, plan.sparse.step_bits)
+                                 : dispatch::PayloadHeaderBytes(plan.groups, plan.group_size, plan.coding.bits) +
+                                       kernels::PackedBytes(source->count(), plan.coding.bits);
     const size_t vector = AddVector(*op, BulkField::kQuanBuffer, 0, payload);
     if (plan.coding.half_scales) quan.scaleStorage = mnn::ScaleStorageType::FP16;
     const size_t alpha =
         AddVector(*op, plan.coding.half_scales ? BulkField::kQuanAlphaFp16 : BulkField::kQuanAlpha, 0,
                   dispatch::AlphaCount(plan.coding.method, plan.groups));
+    if (plan.sparse.listed) return AddJob(vector, ListCodesJob{source, plan_index, alpha});
     AddJob(vector, QuantizeJob{source, plan_index, alpha});
+  }
+
+  void AddListedFloats(const TensorSourcePtr& source, size_t plan_index, Op* op, mnn::Convolution2DT* conv) {
+    const WeightPlan& plan = plan_.weights[plan_index];
+    conv->quanParameter = std::make_unique<mnn::IDSTQuanT>();
+    conv->quanParameter->weightSize = static_cast<uint32_t>(source->count());
+    const size_t values = AddVector(*op, BulkField::kQuanAlpha, 0, plan.sparse.entries);
+    const size_t index = AddVector(*op, BulkField::kQuanIndex, 0, plan.sparse.entries);
+    AddJob(values, ListFloatsJob{source, plan_index, index});
+  }
+
+  // What the runtime's sparse kernels want to know, by name.
+  static std::unique_ptr<mnn::SparseCommonT> MarkOf(const dispatch::SparseLayer& sparse) {
+    auto mark = std::make_unique<mnn::SparseCommonT>();
+    mark->method = sparse.by_blocks ? mnn::SparseAlgo::SIMD_OC : mnn::SparseAlgo::RANDOM;
+    const auto add = [&](const char* key, uint64_t value) {
+      mark->args.push_back(std::make_unique<mnn::AttributeT>());
+      mark->args.back()->key = key;
+      mark->args.back()->i = static_cast<int32_t>(value);
+    };
+    add("NNZElement", sparse.counts.covered);
+    add("blockNumber", sparse.counts.blocks);
+    add("sparseBlockKernel", 1);
+    add("sparseBlockOC", sparse.block);
+    return mark;
   }
 
   // The runtime takes the number of outputs from the bias: it must be there.

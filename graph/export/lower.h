@@ -52,10 +52,21 @@ struct QuantizeJob {
   size_t alpha = 0;
 };
 
+struct ListFloatsJob {  // values of the weights that are not zero; `index`: their positions
+  TensorSourcePtr source;
+  size_t plan_index = 0;
+  size_t index = 0;
+};
+struct ListCodesJob {  // a payload that lists the codes that are not zero
+  TensorSourcePtr source;
+  size_t plan_index = 0;
+  size_t alpha = 0;
+};
+
 struct Job {
   size_t vector = 0;
   std::string layer;
-  std::variant<CopyJob, FloatJob, HalfJob, IntJob, ZeroJob, QuantizeJob> work;
+  std::variant<CopyJob, FloatJob, HalfJob, IntJob, ZeroJob, QuantizeJob, ListFloatsJob, ListCodesJob> work;
 };
 
 struct Lowered {

@@ -47,6 +47,15 @@ Json ImportJson(const ImportOptions& import) {
           {"forTraining", import.for_training}};
 }
 
+Json SparseJson(const dispatch::SparseLayer& sparse) {
+  Json json = {{"block", sparse.block}, {"simd_oc", sparse.by_blocks}, {"listed", sparse.listed}};
+  json["nonzero"] = sparse.counts.covered;
+  json["blocks"] = sparse.counts.blocks;
+  json["entries"] = sparse.entries;
+  json["step_bits"] = sparse.step_bits;
+  return json;
+}
+
 Json LayerJson(const WeightPlan& plan) {
   Json json = {{"layer", plan.layer},
                {"subgraph", plan.subgraph},
@@ -64,6 +73,7 @@ Json LayerJson(const WeightPlan& plan) {
     json["groups"] = plan.groups;
     json["group_size"] = plan.group_size;
   }
+  if (plan.sparse.block > 0 || plan.sparse.listed) json["sparse"] = SparseJson(plan.sparse);
   if (plan.storage == Storage::kInt8) {
     json["int8"] = Int8Json(*plan.int8);
     json["groups"] = plan.groups;
@@ -97,6 +107,16 @@ ImportOptions ReadImport(ObjectReader in) {
   return import;
 }
 
+dispatch::SparseLayer ReadSparse(ObjectReader in) {
+  dispatch::SparseLayer sparse;
+  sparse.block = static_cast<uint64_t>(in.Int("block", 0, INT32_MAX));
+  sparse.by_blocks = in.Bool("simd_oc");
+  sparse.listed = in.Bool("listed");
+  for (std::string_view name : {"nonzero", "blocks", "entries", "step_bits"}) in.Ignore(name);  // counted anew
+  in.Finish();
+  return sparse;
+}
+
 WeightPlan ReadLayer(ObjectReader in, Status* status, const std::string& file) {
   WeightPlan plan;
   plan.layer = in.Text("layer");
@@ -123,6 +143,9 @@ WeightPlan ReadLayer(ObjectReader in, Status* status, const std::string& file) {
     if (const Node* node = in.Object("int8")) {
       plan.int8 = std::make_shared<const dispatch::Int8Layer>(ReadInt8(*node, file, in.PathOf("int8"), status));
     }
+  }
+  if (in.Has("sparse")) {
+    if (const Node* node = in.Object("sparse")) plan.sparse = ReadSparse(ObjectReader(*node, file, in.PathOf("sparse"), status));
   }
   // For readers of the file; computed anew.
   for (std::string_view name : {"groups", "group_size", "bytes_before", "bytes_after"}) in.Ignore(name);

@@ -107,6 +107,15 @@ StatusOr<WeightPlan> Rebuild(const Op& op, const WeightView& view, const WeightP
     request.scale_bits = saved.coding.half_scales ? 16 : 32;
     QP_ASSIGN_OR_RETURN(plan, dispatch::PlanWeight(op.name, geometry, request, dispatch::BlockPolicy::kError, saved.reason));
   }
+  if (saved.sparse.block > 0 || saved.sparse.listed) {
+    const bool possible = (saved.storage == Storage::kFloat32 || (saved.storage == Storage::kQuantized && !saved.source_codes)) &&
+                          view.form != WeightForm::kConstant && view.form != WeightForm::kFullyConnected;
+    const bool marks = op.type == mnn::OpType::Convolution || op.type == mnn::OpType::ConvolutionDepthwise;
+    if (!possible || (saved.sparse.block > 0 && !marks)) {
+      return InvalidInput("plan, layer '{}': its weights cannot be stored as sparse ones", FullName(saved));
+    }
+    plan.sparse = saved.sparse;
+  }
   plan.subgraph = saved.subgraph;
   plan.note = saved.note;
   plan.bytes_before = view.stored_bytes;

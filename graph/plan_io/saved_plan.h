@@ -8,7 +8,7 @@
 
 namespace quantpress::graph {
 
-// The plan of `model` that does to every weight what `saved` says. Of `saved` only names, type, geometry, storage, coding, block,
+// The plan of `model` that does to every weight what `saved` says. Of `saved` only names, type, geometry, storage, coding, block, sparse marks,
 // reason and note count; sizes are computed anew, so that a file that was changed by hand gives a consistent plan or an error.
 // Errors: another number of weights, another name, type or geometry, a storage that the weight cannot have, a block that does not
 // fit. They name the layer.

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -125,6 +126,23 @@ StatusOr<Recipe> ParseRecipe(std::string_view content, const std::string& path) 
   QP_RETURN_IF_ERROR(state.status);
   result.notes = std::move(state.notes);
   return result;
+}
+
+uint64_t SparseBlockOf(const Recipe& recipe) {
+  for (const recipe::CompressionAlgo& algo : recipe.pipeline.algo) {
+    if (algo.type.value_or(recipe::kQuantize) != recipe::kPrune || !algo.prune_params) continue;
+    const recipe::PruneParams& prune = *algo.prune_params;
+    if (prune.type.value_or(recipe::kPruneRandom) != recipe::kPruneSimdOc || !prune.simd_oc_pruner_params) continue;
+    if (const auto& blocks = prune.simd_oc_pruner_params->oc_blocks; !blocks.empty()) return static_cast<uint64_t>(blocks.front());
+  }
+  return 0;
+}
+
+bool AsksToRemoveFilters(const Recipe& recipe) {
+  if (recipe.pipeline.for_guide.value_or(false)) return false;
+  return std::any_of(recipe.pipeline.algo.begin(), recipe.pipeline.algo.end(), [](const recipe::CompressionAlgo& algo) {
+    return algo.type.value_or(recipe::kQuantize) == recipe::kPrune && algo.prune_params && algo.prune_params->type == recipe::kPruneFilter;
+  });
 }
 
 StatusOr<std::shared_ptr<const Recipe>> ReadRecipeIfThere(const std::string& path) {

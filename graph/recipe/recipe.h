@@ -28,6 +28,13 @@ bool IsJsonRecipe(std::string_view path);
 // of range, a name twice in one object.
 StatusOr<Recipe> ParseRecipe(std::string_view content, const std::string& path);
 
+// Output channels of a block that is zero as a whole, from the first SIMD_OC entry that has a number; 0: none has. Blocks of more channels
+// than a layer has are blocks of one.
+uint64_t SparseBlockOf(const Recipe& recipe);
+
+// Whether the stock converter would remove output channels of zeros: a FILTER entry in a file that is no guide.
+bool AsksToRemoveFilters(const Recipe& recipe);
+
 // Null where no file is at `path`.
 StatusOr<std::shared_ptr<const Recipe>> ReadRecipeIfThere(const std::string& path);
 

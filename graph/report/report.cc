@@ -69,7 +69,7 @@ bool EndsWith(std::string_view path, std::string_view suffix) {
 
 std::string MethodName(const WeightPlan& plan) {
   switch (plan.storage) {
-    case Storage::kFloat32: return "float";
+    case Storage::kFloat32: return plan.sparse.listed ? "float, sparse" : "float";
     case Storage::kHalf: return "half float";
     case Storage::kAsIs: return "as in the source";
     case Storage::kInt8: return "int8";
@@ -81,6 +81,7 @@ std::string MethodName(const WeightPlan& plan) {
   std::string text = fmt::format("{} bit {}", plan.coding.bits, method);
   if (plan.block > 0) text += fmt::format(", block {}", plan.block);
   if (plan.coding.half_scales) text += ", half scales";
+  if (plan.sparse.listed) text += ", sparse";
   return text;
 }
 

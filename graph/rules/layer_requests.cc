@@ -38,8 +38,27 @@ LayerRequests::LayerRequests(const QuantizeOptions& options) : options_(options)
   if (options.recipe != nullptr) AddRecipe(*options.recipe);
 }
 
-void LayerRequests::Refuse(const std::string& text) {
-  if (refused_.ok()) refused_ = Unsupported("{}", text);
+// Only the block of the first SIMD_OC entry has an effect, and only where zeros are counted.
+void LayerRequests::AddPruning(const Recipe& recipe, const recipe::CompressionAlgo& algo, const std::string& field) {
+  const auto complain = [&](std::string_view text) { complaints_.push_back(At(recipe, algo.line, field, text)); };
+  if (!algo.prune_params) return complain("a PRUNE entry without pruneParams has no effect");
+  const recipe::PruneParams& prune = *algo.prune_params;
+  const int32_t type = prune.type.value_or(recipe::kPruneRandom);
+  if (type == recipe::kPruneFilter) {
+    if (recipe.pipeline.for_guide.value_or(false)) return complain("a FILTER entry has no effect where forGuide is true");
+    return complain("no channels are removed for a FILTER entry: channels of zeros stay in the model");
+  }
+  if (!options_.detect_sparse) return complain("pruning entries have no effect without --detectSparseSpeedUp");
+  if (type != recipe::kPruneSimdOc) return;
+  if (!prune.simd_oc_pruner_params || prune.simd_oc_pruner_params->oc_blocks.empty()) {
+    return complain("a SIMD_OC entry without simdOcPrunerParams.ocBlocks has no effect");
+  }
+  const auto& blocks = prune.simd_oc_pruner_params->oc_blocks;
+  if (found_block_) return complain("only the first SIMD_OC entry counts; this one has no effect");
+  found_block_ = true;
+  if (std::any_of(blocks.begin(), blocks.end(), [&](int32_t block) { return block != blocks.front(); })) {
+    complain(fmt::format("only the first of ocBlocks counts, for all layers: blocks of {}", blocks.front()));
+  }
 }
 
 void LayerRequests::AddRecipe(const Recipe& recipe) {
@@ -49,12 +68,7 @@ void LayerRequests::AddRecipe(const Recipe& recipe) {
     const recipe::CompressionAlgo& algo = recipe.pipeline.algo[a];
     const std::string field = fmt::format("algo[{}]", a);
     if (algo.type.value_or(recipe::kQuantize) == recipe::kPrune) {
-      const bool filter = algo.prune_params && algo.prune_params->type == recipe::kPruneFilter;
-      if (filter && !recipe.pipeline.for_guide.value_or(false)) {
-        Refuse(At(recipe, algo.line, field + ".pruneParams",
-                  "removing filters is not built; set forGuide to true to use only the settings for weights"));
-      }
-      complaints_.push_back(At(recipe, algo.line, field, "pruning entries have no effect without --detectSparseSpeedUp"));
+      AddPruning(recipe, algo, field);
       continue;
     }
     if (!algo.quant_params) {
@@ -137,7 +151,6 @@ LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op) {
 }
 
 StatusOr<std::vector<std::string>> LayerRequests::Finish() const {
-  QP_RETURN_IF_ERROR(refused_);
   std::vector<std::string> all = complaints_;
   for (const auto& [key, entry] : entries_) {
     const std::string name = FullName(key.first, key.second);

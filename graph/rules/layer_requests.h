@@ -27,8 +27,8 @@ class LayerRequests {
   };
   Answer For(const Graph& graph, const Op& op);
 
-  // After all layers: parts of the recipe and rules without effect, one line each. Errors: the recipe asks for something that this
-  // program cannot do; under options.strict_recipe the first part without effect.
+  // After all layers: parts of the recipe and rules without effect, one line each. Errors: under options.strict_recipe
+  // the first part without effect.
   StatusOr<std::vector<std::string>> Finish() const;
 
  private:
@@ -39,7 +39,7 @@ class LayerRequests {
     bool int8 = false;  // asks for int8 too, and has its complaint from there
   };
 
-  void Refuse(const std::string& text);
+  void AddPruning(const Recipe& recipe, const recipe::CompressionAlgo& algo, const std::string& field);
   void AddRecipe(const Recipe& recipe);
   void AddEntry(const Recipe& recipe, const recipe::LayerQuantizeParams& layer, const std::string& field, bool int8);
 
@@ -48,7 +48,7 @@ class LayerRequests {
   Int8Requests int8_;
   std::vector<size_t> rule_matches_;
   std::vector<std::string> complaints_;
-  Status refused_;  // what the recipe asks for and this program cannot do
+  bool found_block_ = false;  // a SIMD_OC entry
 };
 
 }  // namespace quantpress::graph

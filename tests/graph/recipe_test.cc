@@ -338,10 +338,30 @@ TEST_F(RecipeOnModel, WhatIsWithoutEffectInInt8EntriesIsSaid) {
   EXPECT_EQ(Error(), expected[0] + "; 7 more of this kind (--strictRecipe)");
 }
 
-TEST_F(RecipeOnModel, FilterPruningIsRefused) {
-  testing::WriteFile(options_.quantize.recipe_path,
-                     R"({"version":"1","algo":[{"type":"PRUNE","pruneParams":{"type":"FILTER"}}]})");
-  EXPECT_NE(Error().find("removing filters is not built"), std::string::npos);
+// Notes of a file with these PRUNE entries, without the place in the file.
+TEST_F(RecipeOnModel, PruningEntries) {
+  const auto notes = [&](const std::string& entries, bool guide = false) {
+    testing::WriteFile(options_.quantize.recipe_path,
+                       fmt::format(R"({{"version":"1","forGuide":{},"algo":[{}]}})", guide, entries));
+    std::vector<std::string> found = MustConvert().notes;
+    for (std::string& note : found) note = note.substr(note.find("algo["));
+    return found;
+  };
+  using List = std::vector<std::string>;
+  const std::string filter = R"({"type":"PRUNE","pruneParams":{"type":"FILTER"}})", random = R"({"type":"PRUNE","pruneParams":{}})";
+  const auto blocks = [](const std::string& list) {
+    return R"({"type":"PRUNE","pruneParams":{"type":"SIMD_OC","simdOcPrunerParams":{"ocBlocks":)" + list + "}}}";
+  };
+  EXPECT_EQ(notes(filter), List({"algo[0]: no channels are removed for a FILTER entry: channels of zeros stay in the model"}));
+  EXPECT_EQ(notes(filter, true), List({"algo[0]: a FILTER entry has no effect where forGuide is true"}));
+  EXPECT_EQ(notes(random), List({"algo[0]: pruning entries have no effect without --detectSparseSpeedUp"}));
+  EXPECT_EQ(notes(R"({"type":"PRUNE"})"), List({"algo[0]: a PRUNE entry without pruneParams has no effect"}));
+  options_.quantize.detect_sparse = true;
+  EXPECT_EQ(notes(random + "," + blocks("[4,4]")), List());
+  EXPECT_EQ(notes(blocks("[4,8]")), List({"algo[0]: only the first of ocBlocks counts, for all layers: blocks of 4"}));
+  EXPECT_EQ(notes(blocks("[]") + "," + blocks("[4]") + "," + blocks("[8]")),
+            List({"algo[0]: a SIMD_OC entry without simdOcPrunerParams.ocBlocks has no effect",
+                  "algo[2]: only the first SIMD_OC entry counts; this one has no effect"}));
 }
 
 TEST_F(RecipeOnModel, UuidGoesToModelsWithoutOne) {

@@ -47,6 +47,7 @@ graph::QuantizeOptions QuantizeFrom(const ParsedLine& line, std::vector<std::str
                        : nonfinite == "clamp" ? NonFinitePolicy::kClamp
                                               : NonFinitePolicy::kError;
   quantize.requantize = line.Flag("requantize");
+  quantize.detect_sparse = line.Flag("detectSparseSpeedUp");
   quantize.recipe_path = line.Text("compressionParamsFile");
   quantize.strict_recipe = line.Flag("strictRecipe");
   return quantize;
