@@ -24,9 +24,8 @@ struct BlockCounts {
   }
 };
 
-// Counts in `rows` rows of `length` weights. A block is the weights of `block` neighbouring rows at one place of the
-// row; rows that are left over at the end are blocks of one weight each. -0 is zero, NaN is not. Precondition: block >
-// 0.
+// Counts in `rows` rows of `length` weights. A block is the weights of `block` neighbouring rows at one place of the row; rows that are
+// left over at the end are blocks of one weight each. -0 is zero, NaN is not. Precondition: block > 0.
 BlockCounts CountBlocks(const float* weights, uint64_t rows, uint64_t length, uint64_t block);
 
 // ---- Lists of codes (section 3.2 of the format)
@@ -34,9 +33,8 @@ BlockCounts CountBlocks(const float* weights, uint64_t rows, uint64_t length, ui
 inline constexpr int kMinStepBits = 2;
 inline constexpr int kMaxStepBits = 8;
 
-// How many entries the list of some codes has, for every width of a step. An entry is a step from the position before
-// and a code; a gap that does not fit the step is crossed by entries that store the code of zero. Lists of neighbouring
-// runs can be added in order.
+// How many entries the list of some codes has, for every width of a step. An entry is a step from the position before and a code; a gap
+// that does not fit the step is crossed by entries that store the code of zero. Lists of neighbouring runs can be added in order.
 class StepCounts {
  public:
   // Entries that cross a gap before the entry itself, with steps of `bits` bits.
