@@ -212,6 +212,7 @@ class Counter {
     }
   }
 
+  // The stock converter writes no empty list either.
   static void DecideCodes(const StepCounts& steps, bool possible, WeightPlan* plan) {
     SparseLayer& sparse = plan->sparse;
     const int bits = plan->coding.bits;
@@ -222,7 +223,7 @@ class Counter {
     for (int width = dispatch::kMinStepBits; possible && width <= dispatch::kMaxStepBits; ++width) {
       const uint64_t entries = steps.Entries(width);
       const uint64_t bytes = dispatch::ListedBytes(plan->groups, plan->group_size, bits, entries, width);
-      if (entries > UINT32_MAX || bytes >= least) continue;
+      if (entries == 0 || entries > UINT32_MAX || bytes >= least) continue;
       least = bytes;
       sparse.listed = true;
       sparse.entries = entries;

@@ -186,6 +186,16 @@ TEST_F(SparseModel, AllZerosAreOneEntry) {
   EXPECT_EQ(ReadBack(), weights);
 }
 
+TEST_F(SparseModel, ListsOfCodesAreNotEmpty) {
+  Write(4, 64, 1, std::vector<float>(256, 0.0f));
+  options_.quantize.request.bits = 8;
+  const mnn::Convolution2DT conv = Converted();
+  ASSERT_NE(conv.quanParameter, nullptr);
+  EXPECT_EQ(conv.quanParameter->type, 1);
+  EXPECT_EQ(MarkOf(conv).args.at("blockNumber"), 0);
+  EXPECT_EQ(ReadBack(), std::vector<float>(256, 0.0f));
+}
+
 // Many pieces of a layer, in any order.
 TEST_F(SparseModel, ThreadsDoNotChangeBytes) {
   const std::vector<float> weights = SparseWeights(96, 96 * 9 * 9, 72, 1, 8);

@@ -108,6 +108,7 @@ def test_filters_stay(tmp_path, activation):
     """The stock converter removes channels with a bias, and in front of a sigmoid, which changes the outputs."""
     first, second = conv(8, 4, 3, 0, activation=activation), conv(8, 8, 1, 0)
     first[1][[1, 5]] = 0
+    first[2][:] = 0.5
     source, recipe = tmp_path / "net.onnx", tmp_path / "recipe.json"
     sparse_models.save(source, [first, second], (1, 4, 6, 6))
     sparse_models.filter_recipe(recipe)
