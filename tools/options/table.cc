@@ -110,7 +110,6 @@ constexpr Option kOptions[] = {
      .help = "settings of the layers whose name matches a pattern, 'lm_head.*=bits:8,block:32', or of one type, "
              "'op:ConvolutionDepthwise=skip'; above the compression parameter file; later rules go above earlier ones"},
     {.name = "detectSparseSpeedUp", .group = Group::kQuantization, .commands = kConvert | kPlan | kBatch,
-     .brief = "mark sparse layers, list non-zero weights",
      .help = "count zeros: layers that are sparse enough are marked for the runtime, and only their non-zero weights are stored"},
     {.name = "splitBlockQuant", .group = Group::kQuantization, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt,
      .inert = "0", .help = "one convolution per block of an external block-quantized model"},
