@@ -61,6 +61,8 @@ def test_like_the_stock_converter(tmp_path, name, coding):
         ours = here[layer]
         if stock.get("index") and not ours.get("index"):  # a list that would be longer than all the weights is not written here
             assert ours["mark"] == stock["mark"] and size_of(ours) < size_of(stock)
+        elif ours.get("type") == 2 and len(ours["buffer"]) < len(stock["buffer"]):  # no entries behind the last code that is not zero
+            assert {**ours, "buffer": None} == {**stock, "buffer": None}, layer
         elif not layer.startswith("c0") or layers[0][0] != "ConvTranspose" or coding == "float":  # ours has other groups
             assert ours == stock, layer
     feeds = {"x": clients.random_input("x", shape, -1, 1)}
