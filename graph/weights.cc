@@ -165,6 +165,11 @@ StatusOr<dispatch::WeightGeometry> GeometryOf(const Op& op, uint64_t elements) {
   while (merged < inputs && (merged * slice < kMinSlice || inputs % merged != 0)) ++merged;
   geometry.rows = inputs / merged;
   geometry.input_channels = merged * outputs_per_group;
+  // No fewer rows than output channels, which is how many the stock converter makes: where it cuts finer, so do we.
+  uint64_t parts = 1;  // rows that each of these becomes
+  while (parts < geometry.input_channels && (geometry.rows * parts < outputs || geometry.input_channels % parts != 0)) ++parts;
+  geometry.rows *= parts;
+  geometry.input_channels /= parts;
   return geometry;
 }
 

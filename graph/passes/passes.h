@@ -16,6 +16,7 @@ Status FuseConvBias(Graph& graph, const ImportOptions& options);       // Conv [
 Status FuseActivation(Graph& graph, const ImportOptions& options);     // Conv -> ReLU / ReLU6
 Status MergeEqualOps(Graph& graph, const ImportOptions& options);      // ops that compute the same thing
 Status MergeShapes(Graph& graph, const ImportOptions& options);        // shape arithmetic that gives the same sizes
+Status ShareWeights(Graph& graph, const ImportOptions& options);       // before passes that change weights
 Status FuseSwish(Graph& graph, const ImportOptions& options);          // leaves dead ops
 Status FuseGelu(Graph& graph, const ImportOptions& options);           // leaves dead ops
 Status FuseLayerNorm(Graph& graph, const ImportOptions& options);      // after MergeEqualOps; leaves dead ops

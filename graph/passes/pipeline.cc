@@ -10,6 +10,7 @@ constexpr Pass kPasses[] = {
     {"remove-identities", RemoveIdentities, "drops copies"},
     {"merge-equal", MergeEqualOps, "one op instead of several that compute the same: nothing is computed or packed twice"},
     {"merge-shapes", MergeShapes, "shape arithmetic that gives the same sizes, once"},
+    {"share-weights", ShareWeights, "a filter that many convolutions share is stored once"},
     {"fuse-swish", FuseSwish, "SiLU and HardSwish in one pass over the data instead of two to four"},
     {"fuse-gelu", FuseGelu, "GELU in one pass over the data instead of five to eight"},
     {"fuse-layer-norm", FuseLayerNorm, "layer normalisation in one pass over the data instead of seven"},
