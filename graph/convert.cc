@@ -64,6 +64,15 @@ std::optional<SparsityOptions> SparsityFrom(const ConvertOptions& options) {
   return sparsity;
 }
 
+// What was asked of the graph in vain.
+void NoteOptionsWithoutEffect(SourceFormat format, const ImportOptions& options, Model* model) {
+  const bool kept = format == SourceFormat::kMnn || format == SourceFormat::kJson;
+  const auto none = [&](std::string_view option) {
+    model->notes.push_back(fmt::format("--{} has no effect: the graph of an MNN source is kept as it is", option));
+  };
+  if (kept && !options.keep_input_format) none("keepInputFormat=0");
+}
+
 struct Planned {
   Model model;
   PlannedConversion conversion;
@@ -127,6 +136,7 @@ StatusOr<Model> ImportModel(const ImportOptions& options) {
   QP_ASSIGN_OR_RETURN(const SourceFormat format, FormatToRead(options));
   QP_ASSIGN_OR_RETURN(Model model, Import(format, options));
   SetBatch(options.batch, &model);
+  NoteOptionsWithoutEffect(format, options, &model);
   return model;
 }
 

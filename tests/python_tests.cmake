@@ -47,6 +47,7 @@ quantpress_python_test(interop_zoo slow interop/run.py test_zoo.py TIMEOUT 1200)
 quantpress_python_test(interop_recipes slow interop/run.py test_recipes.py)
 quantpress_python_test(interop_json slow interop/run.py test_json.py)
 quantpress_python_test(interop_verify slow interop/run.py test_verify.py)
+quantpress_python_test(interop_options slow interop/run.py test_options.py)
 quantpress_python_test(interop_int8 slow interop/run.py test_int8.py)
 quantpress_python_test(interop_sparse slow interop/run.py test_sparse.py)
 

@@ -68,7 +68,8 @@ Rule RuleOf(OpType type) {
 
 class LayoutAssigner {
  public:
-  explicit LayoutAssigner(Graph& graph) : graph_(graph), packed_(graph.tensors.size(), false), other_(graph.tensors.size(), -1) {}
+  LayoutAssigner(Graph& graph, bool keep_plain)
+      : graph_(graph), keep_plain_(keep_plain), packed_(graph.tensors.size(), false), other_(graph.tensors.size(), -1) {}
 
   void Run() {
     std::vector<Op> ops = std::move(graph_.ops);
@@ -82,8 +83,9 @@ class LayoutAssigner {
       constants_[static_cast<size_t>(op.outputs[0])] = count == 1 ? 2 : 1;
     }
     constants_.resize(graph_.tensors.size(), 0);
+    if (!keep_plain_) PackInputs(&ops);
     for (Op& op : ops) Place(std::move(op));
-    RestoreOutputs();
+    if (keep_plain_) RestoreOutputs();
   }
 
  private:
@@ -92,6 +94,23 @@ class LayoutAssigner {
   size_t RankOf(int t) const {
     const auto i = static_cast<size_t>(t);
     return i < graph_.shapes.size() && graph_.shapes[i] ? graph_.shapes[i]->size() : 0;
+  }
+
+  // Images that a packed op reads, perhaps behind ops that work in both layouts, are taken packed.
+  void PackInputs(std::vector<Op>* ops) {
+    std::vector<bool> wanted(graph_.tensors.size(), false);
+    for (auto op = ops->rbegin(); op != ops->rend(); ++op) {
+      const Rule rule = RuleOf(op->type);
+      const bool out = !op->outputs.empty() && wanted[static_cast<size_t>(op->outputs[0])];
+      for (size_t i = 0; i < op->inputs.size(); ++i) {
+        const bool reads = rule == Rule::kVote ? out : i == 0 && (rule == Rule::kPacked || (rule == Rule::kFollow && out));
+        if (reads && op->inputs[i] >= 0) wanted[static_cast<size_t>(op->inputs[i])] = true;
+      }
+      mnn::InputT* input = op->type == OpType::Input ? op->main.AsInput() : nullptr;
+      if (input == nullptr || !out || input->dtype != mnn::DataType::DT_FLOAT || RankOf(op->outputs[0]) != 4) continue;
+      input->dformat = MNN_DATA_FORMAT::NC4HW4;
+      packed_[static_cast<size_t>(op->outputs[0])] = true;
+    }
   }
 
   bool Votes(const Op& op) const {
@@ -117,7 +136,7 @@ class LayoutAssigner {
       if (rule == Rule::kVote && constants_[static_cast<size_t>(t)] != 0) continue;
       if (want != IsPacked(t)) op.inputs[i] = Other(t, op.name);
     }
-    for (size_t i = 0; i < op.outputs.size(); ++i) {
+    for (size_t i = 0; i < op.outputs.size() && op.type != OpType::Input; ++i) {
       packed_[static_cast<size_t>(op.outputs[i])] = packed && (i == 0 || rule == Rule::kVote);
     }
     graph_.ops.push_back(std::move(op));
@@ -181,6 +200,7 @@ class LayoutAssigner {
   }
 
   Graph& graph_;
+  const bool keep_plain_;         // inputs and outputs of the graph stay as the source has them
   std::vector<bool> packed_;
   std::vector<int> other_;        // the same tensor in the other layout
   std::vector<char> constants_;   // 1: made by a Const; 2: a single number
@@ -188,8 +208,9 @@ class LayoutAssigner {
 
 }  // namespace
 
-Status AssignLayouts(Graph& graph, const ImportOptions&) {
-  LayoutAssigner(graph).Run();
+Status AssignLayouts(Graph& graph, const ImportOptions& options) {
+  const bool subgraph = !graph.name.empty();  // its inputs and outputs are tensors of the graph around it
+  LayoutAssigner(graph, options.keep_input_format || subgraph).Run();
   return absl::OkStatus();
 }
 

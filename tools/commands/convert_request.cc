@@ -16,6 +16,7 @@ graph::ImportOptions ImportFrom(const ParsedLine& line) {
   import.model_path = line.Text("modelFile");
   import.convert_matmul_to_conv = line.Flag("convertMatmulToConv");
   import.batch = static_cast<int>(line.Int("batch"));
+  import.keep_input_format = line.Flag("keepInputFormat");
   import.gelu_approximation = line.Flag("useGeluApproximation");
   import.group_conv_native = line.Flag("groupConvNative");
   import.recurrent_native = line.Flag("useOriginRNNImpl");

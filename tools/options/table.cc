@@ -125,7 +125,7 @@ constexpr Option kOptions[] = {
      .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "size of an unknown first dimension of every input; 0: leave it"},
     {.name = "keepInputFormat", .default_value = "1", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
-     .state = State::kNotBuilt, .inert = "1", .help = "0: let inputs and outputs change their layout"},
+     .help = "0: inputs that a packed operator reads, and outputs that one writes, are NC4HW4, which saves converting them"},
     {.name = "convertMatmulToConv", .default_value = "1", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "MatMul with a constant matrix becomes a 1x1 convolution, so that it can be quantized"},
     {.name = "useGeluApproximation", .default_value = "1", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
