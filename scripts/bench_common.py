@@ -103,6 +103,15 @@ def write_results(args, what, facts, rows):
     )
 
 
+def last_rows(args, what):
+    """What write_results wrote, if it was on this kind of machine."""
+    path = args.results / f"{what}.json"
+    last = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"machine": None}
+    if last["machine"] != machine():
+        raise RuntimeError(f"{path} is missing or from another machine: measure without --only")
+    return last["rows"]
+
+
 def write_docs(what, text):
     """Puts the figures of one benchmark between its two marks in docs/benchmarks.md."""
     page = ROOT / "docs/benchmarks.md"

@@ -118,10 +118,14 @@ def run(args):
         cases.append(Case(f"{small_nodes.name}, 3,000 small nodes, float", small_nodes, [], weights=False))
     else:
         print(f"SKIPPED: {small_nodes.name} is not here")
-    rows = []
-    for case in cases:
+    rows = common.last_rows(args, "speed") if args.only else []
+    chosen = [case for case in cases if args.only in case.name]
+    rows = [row for row in rows if row["case"] not in {case.name for case in chosen}]
+    for case in chosen:
         rows += compare(case, folder, args.repeat)
         print(table(rows[-2:]).splitlines()[-2], table(rows[-2:]).splitlines()[-1], sep="\n", flush=True)
+    order = [case.name for case in cases]
+    rows.sort(key=lambda row: order.index(row["case"]))
     if not args.keep:
         for path in (source, pathlib.Path(f"{source}.data"), float_mnn, digits):
             remove(path)
