@@ -4,6 +4,7 @@ rounding; a rounding of a sum of floats may fall on the other side, by one code.
 import numpy as np
 import pytest
 
+import clients
 from single_op import check
 
 MS = "com.microsoft"
@@ -17,6 +18,12 @@ def scale(value):
 def codes(shape, dtype=np.uint8):
     info = np.iinfo(dtype)
     return rng.integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+def factors(shape):
+    """int8 weights for uint8 inputs."""
+    largest = clients.largest_factor()
+    return rng.integers(-largest - 1, largest + 1, shape).astype(np.int8)
 
 
 CONSTANTS = ("xs", "xz", "ws", "wz", "ys", "yz", "w", "bias", "zp", "s")
@@ -55,7 +62,7 @@ def test_dynamic_quantization(tmp_path):
 
 @pytest.mark.parametrize("constants", [(), CONSTANTS], ids=["computed", "constant"])
 def test_integer_products(tmp_path, constants):
-    w, zero = codes((6, 5), np.int8), np.array(3, np.int8)
+    w, zero = factors((6, 5)), np.array(3, np.int8)
     check(tmp_path, "MatMulInteger", {"x": codes((4, 6)), "w": w, "xz": np.array(120, np.uint8), "wz": zero}, constants)
     inputs = {"x": codes((4, 6)), "w": w, "xs": scale(0.1), "ws": scale(np.full(5, 0.2)), "xz": np.array(7, np.uint8)}
     inputs |= {"wz": np.zeros(5, np.int8), "bias": np.ones(5, np.float32)}
@@ -66,7 +73,7 @@ def test_integer_products(tmp_path, constants):
 
 @pytest.mark.parametrize("constants", [(), CONSTANTS], ids=["computed", "constant"])
 def test_qlinear_products(tmp_path, constants):
-    w = codes((6, 5), np.int8)
+    w = factors((6, 5))
     inputs = {"x": codes((4, 6)), "xs": scale(0.02), "xz": np.array(120, np.uint8), "w": w, "ws": scale(0.01)}
     inputs |= {"wz": np.array(0, np.int8), "ys": scale(0.1), "yz": np.array(9, np.uint8)}
     check(tmp_path, "QLinearMatMul", inputs, constants)
@@ -77,7 +84,7 @@ def test_qlinear_products(tmp_path, constants):
 
 @pytest.mark.parametrize("group", [1, 4])
 def test_qlinear_convolution(tmp_path, group):
-    w, ws = codes((8, 4 // group, 3, 3), np.int8), rng.uniform(0.001, 0.01, 8).astype(np.float32)
+    w, ws = factors((8, 4 // group, 3, 3)), rng.uniform(0.001, 0.01, 8).astype(np.float32)
     inputs = {"x": codes((1, 4, 9, 9)), "xs": scale(0.02), "xz": np.array(120, np.uint8), "w": w, "ws": ws}
     inputs |= {"wz": np.zeros(8, np.int8), "ys": scale(0.05), "yz": np.array(110, np.uint8)}
     inputs |= {"bias": rng.integers(-500, 500, 8).astype(np.int32)}

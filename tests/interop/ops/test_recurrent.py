@@ -220,7 +220,7 @@ def test_integer_weights(tmp_path, direction, steps, kind, per_row):
     integers, real = {}, dict(values)
     for name in ("w", "r"):
         matrix = values[name]
-        scale = np.abs(matrix).max(axis=2 if per_row else (1, 2)) / 127  # one a row, or one a direction
+        scale = np.abs(matrix).max(axis=2 if per_row else (1, 2)) / clients.largest_factor()  # one a row, or one a direction
         zero = np.full(scale.shape, 130 if kind == np.uint8 else 0, kind)  # onnxruntime wants one for all
         spread = (lambda a: a[:, :, None]) if per_row else (lambda a: a[:, None, None])
         wide = np.clip(np.rint(matrix / spread(scale)) + spread(zero.astype(np.int32)), np.iinfo(kind).min, np.iinfo(kind).max)
