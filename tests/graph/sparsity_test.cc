@@ -263,8 +263,8 @@ TEST_F(SparseModel, CodesAreListed) {
             reference::Quantize(method, bits, false, weights, groups, weights.size() / groups);
         std::vector<int> zeros(groups, 0);
         for (size_t g = 0; asymmetric && g < groups; ++g) {
-          zeros[g] = static_cast<int>(std::round(-coded.alpha[2 * g] / coded.alpha[2 * g + 1])) - (1 << (bits - 1));
-          if (coded.alpha[2 * g + 1] <= 1e-6f) zeros[g] = -(1 << (bits - 1));
+          const float min = coded.alpha[2 * g], scale = coded.alpha[2 * g + 1];
+          zeros[g] = (scale <= 1e-6f ? 0 : static_cast<int>(std::round(-min / scale))) - (1 << (bits - 1));
         }
         const std::vector<uint8_t> list = ExpectedList(coded.codes, zeros, bits);
         const size_t dense = 5 + 1 + (size_t{1} << bits) + coded.packed.size();
