@@ -17,7 +17,7 @@
 namespace quantpress::dispatch {
 namespace {
 
-// Weights whose index bytes are made before they are packed: 16 KB of floats, read twice from the first-level cache.
+// Weights whose index bytes are made before they are packed: 8 KB of floats, and as many decoded ones, stay in the first-level cache.
 constexpr size_t kTileWeights = 2 * 1024;
 // HQQ collects unfinished groups over more of them.
 constexpr size_t kHqqTileWeights = 64 * 1024;
