@@ -22,4 +22,21 @@ void AddErrorStats(const float* weights, const float* decoded, size_t count, ker
 #endif
 }
 
+void AddCodedErrorStats(const float* weights, const kernels::CodedGroups& coded, kernels::ErrorStats* stats) {
+#if defined(__x86_64__)
+  switch (ActiveIsa()) {
+    case Isa::kAvx512:
+      return kernels::AddCodedErrorStatsAvx512(weights, coded, stats);
+    case Isa::kAvx2:
+      return kernels::AddCodedErrorStatsAvx2(weights, coded, stats);
+    default:
+      return kernels::AddCodedErrorStatsSse2(weights, coded, stats);
+  }
+#elif defined(__aarch64__)
+  kernels::AddCodedErrorStatsNeon64(weights, coded, stats);
+#else
+#error "add a row for this processor"
+#endif
+}
+
 }  // namespace quantpress::dispatch

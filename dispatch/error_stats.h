@@ -11,6 +11,9 @@ namespace quantpress::dispatch {
 // Adds what `decoded` makes of `weights` (count floats each, finite) to *stats.
 void AddErrorStats(const float* weights, const float* decoded, size_t count, kernels::ErrorStats* stats);
 
+// The same for coded weights; see kernels/error_stats.h.
+void AddCodedErrorStats(const float* weights, const kernels::CodedGroups& coded, kernels::ErrorStats* stats);
+
 }  // namespace quantpress::dispatch
 
 #endif  // QUANTPRESS_DISPATCH_ERROR_STATS_H_

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "dispatch/dequantize_run.h"
 #include "dispatch/error_stats.h"
@@ -24,6 +25,7 @@ constexpr size_t kHqqTileWeights = 64 * 1024;
 constexpr size_t kHqqMinGroups = 64;
 constexpr size_t kMaxGroups = 4096;
 constexpr size_t kAlign = 64;
+static_assert(kTileWeights <= kernels::kCodedMaxWeights);
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
@@ -48,7 +50,8 @@ class Scratch {
     offset = Take<float>(at_once);
     indexes = Take<uint8_t>(kTileWeights + 8);
     decoded = Take<float>(kTileWeights);
-    if (spec.method == QuantMethod::kHqq) hqq = Take<float>(kernels::HqqScratchFloats({spec.bits, at_once, group_size}));
+    if (spec.method == QuantMethod::kHqq)
+      hqq = Take<float>(kernels::HqqScratchFloats({spec.bits, at_once, group_size}));
     assert(next_ <= memory.data() + memory.size());
   }
 
@@ -118,13 +121,21 @@ class Run {
  private:
   bool Scales(const float* weights, size_t groups) {
     const Scratch& s = scratch_;
+    if (out_.stats != nullptr) {
+      if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+      AddRange(groups);
+    }
     switch (spec_.method) {
       case QuantMethod::kSymmetric:
-        if (!kernels::GroupMaxAbs(weights, groups, size_, s.max)) return false;
+        if (out_.stats == nullptr) {
+          if (!kernels::GroupMaxAbs(weights, groups, size_, s.max)) return false;
+        } else {
+          for (size_t g = 0; g < groups; ++g) s.max[g] = std::max(std::fabs(s.min[g]), std::fabs(s.max[g]));
+        }
         kernels::SymmetricScales(spec_.bits, s.max, groups, s.scale);
         break;
       case QuantMethod::kAsymmetric:
-        if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+        if (out_.stats == nullptr && !kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
         kernels::AsymmetricScales(spec_.bits, s.min, s.max, groups, s.scale);
         for (size_t g = 0; g < groups; ++g) s.min[g] = FirstMinimum(weights + g * size_, size_, s.min[g]);
         break;
@@ -136,6 +147,17 @@ class Run {
         break;
     }
     return true;
+  }
+
+  // The range of groups as part of that of all weights.
+  void AddRange(size_t groups) {
+    const auto [low, high] = std::pair(std::min_element(scratch_.min, scratch_.min + groups),
+                                       std::max_element(scratch_.max, scratch_.max + groups));
+    kernels::ErrorStats& stats = *out_.stats;
+    const bool first = stats.count == 0 && !has_range_;
+    stats.smallest = first ? *low : std::min(stats.smallest, *low);
+    stats.largest = first ? *high : std::max(stats.largest, *high);
+    has_range_ = true;
   }
 
   // Writes the scales and, with half_scales, replaces them by what was stored.
@@ -164,8 +186,8 @@ class Run {
     }
   }
 
-  // Codes `groups` groups (or one piece of one group) that fit the tile, with the scales from `first` on, and packs them.
-  // Fetches as many weights from `next` on (null: none).
+  // Codes `groups` groups (or one piece of one group) that fit the tile, with the scales from `first` on, and packs
+  // them. Fetches as many weights from `next` on (null: none).
   void Code(const float* weights, size_t first, size_t groups, size_t size, const float* next) {
     const size_t count = groups * size;
     const bool whole_bytes = spec_.bits == 8;
@@ -186,9 +208,7 @@ class Run {
     }
     if (out_.stats != nullptr) {
       const float* const offset = IsAsymmetric(spec_.method) ? scratch_.offset + first : nullptr;
-      kernels::DequantizeIndexes(indexes, kernels::CodeMin(spec_.bits), groups, size, scale, offset, scratch_.decoded);
-      AddErrorStats(weights, scratch_.decoded, count, out_.stats);
-      if (out_.histograms != nullptr) Sample(weights, indexes, count);
+      Measure(weights, {indexes, kernels::CodeMin(spec_.bits), groups, size, scale, offset});
     }
     if (whole_bytes) {
       out_.packed += count;
@@ -202,12 +222,20 @@ class Run {
     std::memmove(scratch_.indexes, scratch_.indexes + full, carried_);
   }
 
-  // Counts the sampled weights of a tile, while all of it is in the first-level cache.
-  void Sample(const float* weights, const uint8_t* indexes, size_t count) {
-    if (next_sample_ < count) {
-      const size_t at = next_sample_;
-      next_sample_ += out_.histograms->Add(weights + at, scratch_.decoded + at, indexes + at, count - at);
+  // The errors of a tile and its samples, while all of it is in the first-level cache.
+  void Measure(const float* weights, const kernels::CodedGroups& coded) {
+    if (coded.size % kernels::kCodedSizeMultiple == 0) {
+      AddCodedErrorStats(weights, coded, out_.stats);
+    } else {
+      const kernels::ErrorStats known = *out_.stats;  // with the range of all groups
+      kernels::DequantizeIndexes(coded.indexes, coded.bias, coded.groups, coded.size, coded.scale, coded.offset,
+                                 scratch_.decoded);
+      AddErrorStats(weights, scratch_.decoded, coded.groups * coded.size, out_.stats);
+      out_.stats->smallest = known.smallest, out_.stats->largest = known.largest;
     }
+    if (out_.histograms == nullptr) return;
+    const size_t count = coded.groups * coded.size;
+    if (next_sample_ < count) next_sample_ = out_.histograms->AddCoded(weights, coded, next_sample_);
     next_sample_ -= count;
   }
 
@@ -216,6 +244,7 @@ class Run {
   const Scratch scratch_;
   RunOutput out_;  // advances
   size_t carried_ = 0;
+  bool has_range_ = false;
   size_t next_sample_ = 0;  // counted from the tile that comes next
 };
 

@@ -1,5 +1,5 @@
-// How far decoded weights are from the original ones, and the range of those. Only reported, never written into a model, so the last bits may
-// depend on the instruction set.
+// How far decoded weights are from the original ones, and the range of those. Only reported, never written into a
+// model, so the last bits may depend on the instruction set.
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_H_
 #define QUANTPRESS_KERNELS_ERROR_STATS_H_
 
@@ -29,6 +29,25 @@ struct ErrorStats {
     dot += other.dot;
   }
 };
+
+// Coded weights: the decoded weight of index i of group g is (i + bias) * scale[g] + offset[g] (null: no offset), each
+// operation rounded to float.
+struct CodedGroups {
+  const uint8_t* indexes;
+  int bias;
+  size_t groups, size;  // `size` weights each
+  const float* scale;
+  const float* offset;
+};
+inline constexpr size_t kCodedSizeMultiple = 16;
+inline constexpr size_t kCodedMaxWeights = 4096;
+
+// The same as AddErrorStats of what `coded` decodes to, but for the range of the weights, which stays as it is, and
+// faster. Preconditions: size is a multiple of kCodedSizeMultiple, and groups * size at most kCodedMaxWeights.
+extern "C++" void AddCodedErrorStatsSse2(const float* weights, const CodedGroups& coded, ErrorStats* stats);
+extern "C++" void AddCodedErrorStatsAvx2(const float* weights, const CodedGroups& coded, ErrorStats* stats);
+extern "C++" void AddCodedErrorStatsAvx512(const float* weights, const CodedGroups& coded, ErrorStats* stats);
+extern "C++" void AddCodedErrorStatsNeon64(const float* weights, const CodedGroups& coded, ErrorStats* stats);
 
 // Adds the statistics of `count` weights to *stats. One function per instruction set, each in a file of its own that is
 // compiled with that set's flags: dispatch/error_stats.h chooses.

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kLanes = 16;
 constexpr size_t kPiece = 256 * kLanes;
+static_assert(kCodedSizeMultiple == kLanes && kCodedMaxWeights <= kPiece);
 
 inline double SumOfLanes(const float* lanes) {
   double sum = 0;
@@ -33,18 +34,13 @@ template <class Arch>
 struct Sums {
   using Batch = xsimd::batch<float, Arch>;
   Batch squared_error = Batch(0.0f), squared_weight = Batch(0.0f), product = Batch(0.0f), worst = Batch(0.0f);
-  Batch smallest, largest;
 
-  explicit Sums(float weight) : smallest(weight), largest(weight) {}
-
-  void Add(const float* weights, const float* decoded) {
-    const Batch w = Batch::load_unaligned(weights), q = Batch::load_unaligned(decoded), error = q - w;
+  void Add(Batch w, Batch q) {
+    const Batch error = q - w;
     squared_error += error * error;  // not fused: the same on every instruction set
     squared_weight += w * w;
     product += w * error;
     worst = xsimd::max(worst, xsimd::abs(error));
-    smallest = xsimd::min(smallest, w);
-    largest = xsimd::max(largest, w);
   }
 
   void Store(size_t lane, PieceSums* sums) const {
@@ -52,24 +48,45 @@ struct Sums {
     squared_weight.store_aligned(sums->squared_weight + lane);
     product.store_aligned(sums->product + lane);
     worst.store_aligned(sums->worst + lane);
+  }
+};
+
+// The same with the range of the weights.
+template <class Arch>
+struct SumsAndRange {
+  using Batch = xsimd::batch<float, Arch>;
+  Sums<Arch> of;
+  Batch smallest, largest;
+
+  explicit SumsAndRange(float weight) : smallest(weight), largest(weight) {}
+
+  void Add(const float* weights, const float* decoded) {
+    const Batch w = Batch::load_unaligned(weights);
+    of.Add(w, Batch::load_unaligned(decoded));
+    smallest = xsimd::min(smallest, w);
+    largest = xsimd::max(largest, w);
+  }
+
+  void Store(size_t lane, PieceSums* sums) const {
+    of.Store(lane, sums);
     smallest.store_aligned(sums->smallest + lane);
     largest.store_aligned(sums->largest + lane);
   }
 };
 
-// Whole rows of sixteen: `rows` of them, at most two registers of each row at a time: the twelve sums of those stay in registers, and two
-// hide the latency of the additions. They have names because g++ keeps an array of them in memory.
+// Whole rows of sixteen: `rows` of them, at most two registers of each row at a time: the twelve sums of those stay in
+// registers, and two hide the latency of the additions. They have names because g++ keeps an array of them in memory.
 template <class Arch>
 void SumRows(const float* weights, const float* decoded, size_t rows, PieceSums* sums) {
-  constexpr size_t kSize = Sums<Arch>::Batch::size;
+  constexpr size_t kSize = xsimd::batch<float, Arch>::size;
   const size_t end = rows * kLanes;
   if constexpr (kSize == kLanes) {
-    Sums<Arch> all(weights[0]);
+    SumsAndRange<Arch> all(weights[0]);
     for (size_t i = 0; i < end; i += kLanes) all.Add(weights + i, decoded + i);
     all.Store(0, sums);
   } else {
     for (size_t lane = 0; lane < kLanes; lane += 2 * kSize) {
-      Sums<Arch> first(weights[0]), second(weights[0]);
+      SumsAndRange<Arch> first(weights[0]), second(weights[0]);
       for (size_t i = lane; i < end; i += kLanes) {
         first.Add(weights + i, decoded + i);
         second.Add(weights + i + kSize, decoded + i + kSize);
@@ -93,8 +110,9 @@ inline void AddTail(const float* weights, const float* decoded, size_t count, Pi
   }
 }
 
-inline void AddPiece(const PieceSums& sums, ErrorStats* stats) {
-  const double error = SumOfLanes(sums.squared_error), weight = SumOfLanes(sums.squared_weight), product = SumOfLanes(sums.product);
+inline void AddSums(const PieceSums& sums, ErrorStats* stats) {
+  const double error = SumOfLanes(sums.squared_error), weight = SumOfLanes(sums.squared_weight),
+               product = SumOfLanes(sums.product);
   stats->sum_squared_error += error;
   stats->sum_squared_weight += weight;
   stats->sum_squared_decoded += weight + 2 * product + error;
@@ -102,6 +120,11 @@ inline void AddPiece(const PieceSums& sums, ErrorStats* stats) {
   for (size_t i = 0; i < kLanes; ++i) {
     const double worst = static_cast<double>(sums.worst[i]);
     if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
+  }
+}
+
+inline void AddRange(const PieceSums& sums, ErrorStats* stats) {
+  for (size_t i = 0; i < kLanes; ++i) {
     if (sums.smallest[i] < stats->smallest) stats->smallest = sums.smallest[i];
     if (sums.largest[i] > stats->largest) stats->largest = sums.largest[i];
   }
@@ -117,8 +140,57 @@ void AddErrorStats(const float* weights, const float* decoded, size_t count, Err
     PieceSums sums;
     SumRows<Arch>(weights + i, decoded + i, rows, &sums);
     AddTail(weights + i + rows * kLanes, decoded + i + rows * kLanes, size % kLanes, &sums);
-    AddPiece(sums, stats);
+    AddSums(sums, stats);
+    AddRange(sums, stats);
   }
+}
+
+// As many indexes as a batch has lanes, as integers. One for each architecture, in its file.
+template <class Arch>
+xsimd::batch<int32_t, Arch> LoadIndexes(const uint8_t* indexes);
+
+// Registers `lane` to lane + kParts * size of each row.
+template <class Arch, bool kOffset, size_t kParts>
+void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, PieceSums* sums) {
+  using Batch = xsimd::batch<float, Arch>;
+  using Integers = xsimd::batch<int32_t, Arch>;
+  const Integers bias(coded.bias);
+  Sums<Arch> first, second;
+  size_t at = lane;
+  for (size_t g = 0; g < coded.groups; ++g) {
+    const Batch scale(coded.scale[g]), offset(kOffset ? coded.offset[g] : 0.0f);
+    const auto add = [&](Sums<Arch>& to, size_t i) {
+      const Integers code = LoadIndexes<Arch>(coded.indexes + i) + bias;
+      Batch decoded = xsimd::to_float(code) * scale;
+      if constexpr (kOffset) decoded += offset;
+      to.Add(Batch::load_unaligned(weights + i), decoded);
+    };
+    for (const size_t end = at + coded.size; at < end; at += kLanes) {
+      add(first, at);
+      if constexpr (kParts == 2) add(second, at + Batch::size);
+    }
+  }
+  first.Store(lane, sums);
+  if constexpr (kParts == 2) second.Store(lane + Batch::size, sums);
+}
+
+template <class Arch, bool kOffset>
+void SumCoded(const float* weights, const CodedGroups& coded, PieceSums* sums) {
+  constexpr size_t kSize = xsimd::batch<float, Arch>::size, kParts = kSize == kLanes ? 1 : 2;
+  for (size_t lane = 0; lane < kLanes; lane += kParts * kSize)
+    SumCodedLanes<Arch, kOffset, kParts>(weights, coded, lane, sums);
+}
+
+template <class Arch>
+void AddCodedErrorStats(const float* weights, const CodedGroups& coded, ErrorStats* stats) {
+  stats->count += coded.groups * coded.size;
+  PieceSums sums;
+  if (coded.offset != nullptr) {
+    SumCoded<Arch, true>(weights, coded, &sums);
+  } else {
+    SumCoded<Arch, false>(weights, coded, &sums);
+  }
+  AddSums(sums, stats);
 }
 
 }  // namespace

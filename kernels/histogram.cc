@@ -36,6 +36,19 @@ size_t Histograms::Add(const float* values, const float* decoded_values, const u
   return i;
 }
 
+size_t Histograms::AddCoded(const float* values, const CodedGroups& coded, size_t first) {
+  const size_t count = coded.groups * coded.size;
+  size_t i = first;
+  for (size_t group = 0, end = coded.size; i < count; i += stride) {
+    while (i >= end) ++group, end += coded.size;
+    const float product = static_cast<float>(coded.indexes[i] + coded.bias) * coded.scale[group];
+    ++weights[BinOf(values[i])];
+    ++decoded[BinOf(coded.offset != nullptr ? product + coded.offset[group] : product)];
+    ++codes[coded.indexes[i]];
+  }
+  return i;
+}
+
 void Histograms::Merge(const Histograms& other) {
   AddCounts(other.codes, &codes);
   AddCounts(other.weights, &weights);

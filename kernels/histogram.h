@@ -6,15 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/error_stats.h"
+
 namespace quantpress::kernels {
 
-// A value's bin is the upper 13 bits of its float32 form: sign, exponent, and four bits of the fraction. The range of the
-// values need not be known, and two counts add up whatever was counted where.
+// A value's bin is the upper 13 bits of its float32 form: sign, exponent, and four bits of the fraction. The range of
+// the values need not be known, and two counts add up whatever was counted where.
 inline constexpr int kValueBinBits = 13;
 inline constexpr size_t kValueBins = size_t{1} << kValueBinBits;
 
 struct ValueRange {
-  double low = 0;   // smallest value of the bin; of a bin of negative numbers its end that is further from 0
+  double low = 0;  // smallest value of the bin; of a bin of negative numbers its end that is further from 0
   double high = 0;
 };
 
@@ -23,14 +25,18 @@ ValueRange RangeOfBin(size_t bin);
 
 // What is counted of one layer.
 struct Histograms {
-  size_t stride = 1;  // every stride-th weight counts
+  size_t stride = 1;                           // every stride-th weight counts
   std::array<uint64_t, 256> codes{};           // by index: code - lowest code
   std::array<uint32_t, kValueBins> weights{};  // before
   std::array<uint32_t, kValueBins> decoded{};  // what a runtime makes of the codes
 
-  // Counts every stride-th of `count` weights, from the first one on, what each is decoded to and its index (null: not counted).
-  // Returns how many weights from `weights` on the next sample is, which may be behind the end.
+  // Counts every stride-th of `count` weights, from the first one on, what each is decoded to and its index (null: not
+  // counted). Returns how many weights from `weights` on the next sample is, which may be behind the end.
   size_t Add(const float* values, const float* decoded_values, const uint8_t* indexes, size_t count);
+
+  // The same for coded weights from the one at `first` on, which are decoded where they are counted. The result counts
+  // from the first weight.
+  size_t AddCoded(const float* values, const CodedGroups& coded, size_t first);
 
   void Merge(const Histograms& other);
 };
