@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "dispatch/dequantize_run.h"
 #include "dispatch/error_stats.h"
@@ -25,7 +24,7 @@ constexpr size_t kHqqTileWeights = 64 * 1024;
 constexpr size_t kHqqMinGroups = 64;
 constexpr size_t kMaxGroups = 4096;
 constexpr size_t kAlign = 64;
-static_assert(kTileWeights <= kernels::kCodedMaxWeights);
+static_assert(kTileWeights <= kernels::kErrorStatsPiece);
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
@@ -121,21 +120,20 @@ class Run {
  private:
   bool Scales(const float* weights, size_t groups) {
     const Scratch& s = scratch_;
-    if (out_.stats != nullptr) {
-      if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
-      AddRange(groups);
-    }
     switch (spec_.method) {
       case QuantMethod::kSymmetric:
         if (out_.stats == nullptr) {
           if (!kernels::GroupMaxAbs(weights, groups, size_, s.max)) return false;
         } else {
+          if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+          AddRange(s.min, s.max, groups);
           for (size_t g = 0; g < groups; ++g) s.max[g] = std::max(std::fabs(s.min[g]), std::fabs(s.max[g]));
         }
         kernels::SymmetricScales(spec_.bits, s.max, groups, s.scale);
         break;
       case QuantMethod::kAsymmetric:
-        if (out_.stats == nullptr && !kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+        if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
+        if (out_.stats != nullptr) AddRange(s.min, s.max, groups);
         kernels::AsymmetricScales(spec_.bits, s.min, s.max, groups, s.scale);
         for (size_t g = 0; g < groups; ++g) s.min[g] = FirstMinimum(weights + g * size_, size_, s.min[g]);
         break;
@@ -144,19 +142,24 @@ class Run {
                                s.factor)) {
           return false;
         }
+        if (out_.stats != nullptr) {
+          const kernels::HqqRanges ranges = kernels::HqqGroupRanges(s.hqq, groups);
+          AddRange(ranges.min, ranges.max, groups);
+        }
         break;
     }
     return true;
   }
 
-  // The range of groups as part of that of all weights.
-  void AddRange(size_t groups) {
-    const auto [low, high] = std::pair(std::min_element(scratch_.min, scratch_.min + groups),
-                                       std::max_element(scratch_.max, scratch_.max + groups));
+  // Adds the ranges of groups to that of all weights.
+  void AddRange(const float* min, const float* max, size_t groups) {
+    float low = 0, high = 0, unused = 0;
+    kernels::GroupRange(min, 1, groups, &low, &unused);
+    kernels::GroupRange(max, 1, groups, &unused, &high);
     kernels::ErrorStats& stats = *out_.stats;
     const bool first = stats.count == 0 && !has_range_;
-    stats.smallest = first ? *low : std::min(stats.smallest, *low);
-    stats.largest = first ? *high : std::max(stats.largest, *high);
+    stats.smallest = first ? low : std::min(stats.smallest, low);
+    stats.largest = first ? high : std::max(stats.largest, high);
     has_range_ = true;
   }
 

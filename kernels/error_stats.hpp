@@ -1,5 +1,6 @@
-// The body of AddErrorStats<Arch>, for one xsimd architecture. Included by error_stats_<arch>.cc only: those files are
-// compiled with flags for their instruction set, so nothing in them may be visible to the linker but one function.
+// The bodies of AddErrorStats<Arch> and AddCodedErrorStats<Arch>, for one xsimd architecture. Included by
+// error_stats_<arch>.cc only: those files are compiled with flags for their instruction set, so nothing in them may be
+// visible to the linker but these functions.
 // Everything is in an unnamed namespace and nothing of the standard library is used; a test looks for weak symbols.
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_HPP_
 #define QUANTPRESS_KERNELS_ERROR_STATS_HPP_
@@ -14,8 +15,7 @@ namespace quantpress::kernels {
 namespace {
 
 constexpr size_t kLanes = 16;
-constexpr size_t kPiece = 256 * kLanes;
-static_assert(kCodedSizeMultiple == kLanes && kCodedMaxWeights <= kPiece);
+static_assert(kCodedSizeMultiple == kLanes && kErrorStatsPiece % kLanes == 0);
 
 inline double SumOfLanes(const float* lanes) {
   double sum = 0;
@@ -23,7 +23,8 @@ inline double SumOfLanes(const float* lanes) {
   return sum;
 }
 
-// The lane sums of one piece of at most kPiece weights. With error = decoded - weight the other sums follow from these.
+// The lane sums of one piece of at most kErrorStatsPiece weights. With error = decoded - weight the other sums follow
+// from these.
 struct PieceSums {
   alignas(64) float squared_error[kLanes], squared_weight[kLanes], product[kLanes];  // product: weight * error
   alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
@@ -117,10 +118,9 @@ inline void AddSums(const PieceSums& sums, ErrorStats* stats) {
   stats->sum_squared_weight += weight;
   stats->sum_squared_decoded += weight + 2 * product + error;
   stats->dot += weight + product;
-  for (size_t i = 0; i < kLanes; ++i) {
-    const double worst = static_cast<double>(sums.worst[i]);
-    if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
-  }
+  float worst = 0;
+  for (size_t i = 0; i < kLanes; ++i) worst = sums.worst[i] > worst ? sums.worst[i] : worst;
+  if (static_cast<double>(worst) > stats->max_absolute_error) stats->max_absolute_error = static_cast<double>(worst);
 }
 
 inline void AddRange(const PieceSums& sums, ErrorStats* stats) {
@@ -135,8 +135,8 @@ void AddErrorStats(const float* weights, const float* decoded, size_t count, Err
   if (count == 0) return;
   if (stats->count == 0) stats->smallest = stats->largest = weights[0];
   stats->count += count;
-  for (size_t i = 0; i < count; i += kPiece) {
-    const size_t left = count - i, size = left < kPiece ? left : kPiece, rows = size / kLanes;
+  for (size_t i = 0; i < count; i += kErrorStatsPiece) {
+    const size_t left = count - i, size = left < kErrorStatsPiece ? left : kErrorStatsPiece, rows = size / kLanes;
     PieceSums sums;
     SumRows<Arch>(weights + i, decoded + i, rows, &sums);
     AddTail(weights + i + rows * kLanes, decoded + i + rows * kLanes, size % kLanes, &sums);

@@ -37,14 +37,21 @@ size_t Histograms::Add(const float* values, const float* decoded_values, const u
 }
 
 size_t Histograms::AddCoded(const float* values, const CodedGroups& coded, size_t first) {
-  const size_t count = coded.groups * coded.size;
+  // Copies, since the compiler must assume that counting changes what `coded` is a reference to.
+  const auto [indexes, bias, groups, size, scale, offset] = coded;
+  const size_t count = groups * size, step = stride;
+  // i * inverse >> 32 is i / size: rounding the inverse up adds less than i * size / 2^32 < 1 / size.
+  static_assert(kErrorStatsPiece <= 4096);
+  const uint64_t inverse = ((uint64_t{1} << 32) + size - 1) / size;
   size_t i = first;
-  for (size_t group = 0, end = coded.size; i < count; i += stride) {
-    while (i >= end) ++group, end += coded.size;
-    const float product = static_cast<float>(coded.indexes[i] + coded.bias) * coded.scale[group];
+  for (; i < count; i += step) {
+    const size_t group = static_cast<size_t>(i * inverse >> 32);
+    const uint8_t index = indexes[i];
+    float value = static_cast<float>(index + bias) * scale[group];
+    if (offset != nullptr) value += offset[group];
     ++weights[BinOf(values[i])];
-    ++decoded[BinOf(coded.offset != nullptr ? product + coded.offset[group] : product)];
-    ++codes[coded.indexes[i]];
+    ++decoded[BinOf(value)];
+    ++codes[index];
   }
   return i;
 }

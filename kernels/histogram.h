@@ -34,8 +34,8 @@ struct Histograms {
   // counted). Returns how many weights from `weights` on the next sample is, which may be behind the end.
   size_t Add(const float* values, const float* decoded_values, const uint8_t* indexes, size_t count);
 
-  // The same for coded weights from the one at `first` on, which are decoded where they are counted. The result counts
-  // from the first weight.
+  // The same for at most kErrorStatsPiece coded weights, of which the one at `first` is the first sample; only samples
+  // are decoded. The result counts from weight 0.
   size_t AddCoded(const float* values, const CodedGroups& coded, size_t first);
 
   void Merge(const Histograms& other);

@@ -19,6 +19,11 @@ bool HqqSolve(const HqqShape& shape, const float* weights, float* scratch, float
   return QP_KERNEL(HqqSolveTarget)(shape, weights, scratch, min, scale, factor);
 }
 
+HqqRanges HqqGroupRanges(float* scratch, size_t groups) {
+  const HqqScratch solved(scratch, groups);
+  return {solved.min, solved.max};
+}
+
 void HqqPower(const float* x, size_t count, float* power) {
   QP_KERNEL(HqqPowerTarget)(x, count, power);
 }

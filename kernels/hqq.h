@@ -31,6 +31,14 @@ size_t HqqScratchFloats(const HqqShape& shape);
 // False if a weight is NaN or infinite; outputs are unspecified then. With half_scales the results are not yet rounded.
 bool HqqSolve(const HqqShape& shape, const float* weights, float* scratch, float* min, float* scale, float* factor);
 
+// After HqqSolve: the smallest and the largest weight of each group, in its scratch memory. The sign of a zero is
+// unspecified.
+struct HqqRanges {
+  const float* min;
+  const float* max;
+};
+HqqRanges HqqGroupRanges(float* scratch, size_t groups);
+
 // x^-0.3 for count floats >= 1e-8, as the shrink step computes it: in double precision with plain operations, rounded once,
 // the same on every target. Exposed for measurements.
 void HqqPower(const float* x, size_t count, float* power);

@@ -28,7 +28,8 @@ void ForEachIsa(Test test) {
 
 enum class Kind {
   kGaussian,      // standard deviation 0.03, as in trained networks
-  kBFloat16,      // the same, rounded to bfloat16: many exact ties
+  kBFloat16,      // the same, cut to bfloat16: many exact ties
+  kHalf,          // the same, cut to halves
   kLarge,         // standard deviation 1: HQQ's shrink is active
   kHuge,          // standard deviation 1000
   kGrid,          // multiples of half a code step: ties everywhere
@@ -89,6 +90,7 @@ class Source {
     switch (kind) {
       case Kind::kGaussian: return Signed(0.03f);
       case Kind::kBFloat16: return std::bit_cast<float>(std::bit_cast<uint32_t>(Signed(0.03f)) & 0xFFFF0000u);
+      case Kind::kHalf: return std::bit_cast<float>(std::bit_cast<uint32_t>(Signed(0.03f)) & 0xFFFFE000u);
       case Kind::kLarge: return Signed(1.0f);
       case Kind::kHuge: return Signed(1000.0f);
       case Kind::kGrid: return static_cast<float>(Below(512)) * 0.125f - 16.0f;
