@@ -94,7 +94,7 @@ class Run {
   bool Groups(const float* weights, size_t groups, bool more) {
     if (!Scales(weights, groups)) return false;
     StoreAlpha(groups);
-    if (out_.stats != nullptr) {
+    if (out_.stats != nullptr && IsAsymmetric(spec_.method)) {
       const float low = static_cast<float>(kernels::CodeMin(spec_.bits));
       for (size_t g = 0; g < groups; ++g) scratch_.offset[g] = scratch_.min[g] - low * scratch_.scale[g];
     }

@@ -17,12 +17,6 @@ namespace {
 constexpr size_t kLanes = 16;
 static_assert(kCodedSizeMultiple == kLanes && kErrorStatsPiece % kLanes == 0);
 
-inline double SumOfLanes(const float* lanes) {
-  double sum = 0;
-  for (size_t i = 0; i < kLanes; ++i) sum += static_cast<double>(lanes[i]);
-  return sum;
-}
-
 // The lane sums of one piece of at most kErrorStatsPiece weights. With error = decoded - weight the other sums follow
 // from these.
 struct PieceSums {
@@ -111,15 +105,20 @@ inline void AddTail(const float* weights, const float* decoded, size_t count, Pi
   }
 }
 
+// The lanes are added up in order.
 inline void AddSums(const PieceSums& sums, ErrorStats* stats) {
-  const double error = SumOfLanes(sums.squared_error), weight = SumOfLanes(sums.squared_weight),
-               product = SumOfLanes(sums.product);
+  double error = 0, weight = 0, product = 0;
+  float worst = 0;
+  for (size_t i = 0; i < kLanes; ++i) {
+    error += static_cast<double>(sums.squared_error[i]);
+    weight += static_cast<double>(sums.squared_weight[i]);
+    product += static_cast<double>(sums.product[i]);
+    worst = sums.worst[i] > worst ? sums.worst[i] : worst;
+  }
   stats->sum_squared_error += error;
   stats->sum_squared_weight += weight;
   stats->sum_squared_decoded += weight + 2 * product + error;
   stats->dot += weight + product;
-  float worst = 0;
-  for (size_t i = 0; i < kLanes; ++i) worst = sums.worst[i] > worst ? sums.worst[i] : worst;
   if (static_cast<double>(worst) > stats->max_absolute_error) stats->max_absolute_error = static_cast<double>(worst);
 }
 

@@ -26,8 +26,10 @@ ValueRange RangeOfBin(size_t bin);
 // What is counted of one layer.
 struct Histograms {
   size_t stride = 1;                           // every stride-th weight counts
-  std::array<uint64_t, 256> codes{};           // by index: code - lowest code
   std::array<uint32_t, kValueBins> weights{};  // before
+  // By index: code - lowest code. Between the others, which count the same bin most of the time: a multiple of 4 KB apart
+  // the one counter would wait for the other, as processors compare the low bits of addresses first.
+  std::array<uint64_t, 256> codes{};
   std::array<uint32_t, kValueBins> decoded{};  // what a runtime makes of the codes
 
   // Counts every stride-th of `count` weights, from the first one on, what each is decoded to and its index (null: not

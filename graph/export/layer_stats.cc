@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
@@ -98,14 +99,18 @@ LayerStats::LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowere
 }
 
 std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) {
-  const Layer* layer = layer_of_task_[task];
+  Layer* const layer = layer_of_task_[task];
   if (layer == nullptr) return nullptr;
   std::unique_ptr<kernels::Histograms> histograms;
-  if (const std::lock_guard lock(idle_mutex_); !idle_.empty()) {
-    histograms = std::move(idle_.back());
-    idle_.pop_back();
-  }
-  if (histograms == nullptr) histograms = std::make_unique<kernels::Histograms>();
+  const auto take = [&](std::mutex& mutex, std::vector<std::unique_ptr<kernels::Histograms>>& from) {
+    const std::lock_guard lock(mutex);
+    if (from.empty()) return false;
+    histograms = std::move(from.back());
+    from.pop_back();
+    return true;
+  };
+  if (take(layer->mutex, layer->counts)) return histograms;
+  if (!take(idle_mutex_, idle_)) histograms = std::make_unique<kernels::Histograms>();
   histograms->stride = StrideFor(layer->elements);
   return histograms;
 }
@@ -113,14 +118,6 @@ std::unique_ptr<kernels::Histograms> LayerStats::Start(size_t task) {
 void LayerStats::Finish(size_t task, Measure measure, double seconds) {
   Layer& layer = *layer_of_task_[task];
   errors_[task] = measure.errors;
-  AddToLayer(measure, seconds, &layer);
-  *measure.histograms = {};
-  const std::lock_guard lock(idle_mutex_);
-  idle_.push_back(std::move(measure.histograms));
-}
-
-void LayerStats::AddToLayer(const Measure& measure, double seconds, Layer* to) const {
-  Layer& layer = *to;
   const std::lock_guard lock(layer.mutex);
   layer.finite &= measure.finite;
   layer.seconds += seconds;
@@ -131,16 +128,13 @@ void LayerStats::AddToLayer(const Measure& measure, double seconds, Layer* to) c
     layer.largest = layer.has_range ? std::max(layer.largest, largest) : largest;
     layer.has_range = true;
   }
-  if (layer.counts == nullptr) {
-    layer.counts = std::make_unique<kernels::Histograms>(*measure.histograms);
-  } else {
-    layer.counts->Merge(*measure.histograms);
-  }
+  layer.counts.push_back(std::move(measure.histograms));
   if (--layer.open == 0) Close(&layer);
 }
 
-void LayerStats::Close(Layer* layer) const {
-  const kernels::Histograms& counts = *layer->counts;
+void LayerStats::Close(Layer* layer) {
+  kernels::Histograms& counts = *layer->counts.front();
+  for (size_t i = 1; i < layer->counts.size(); ++i) counts.Merge(*layer->counts[i]);
   MeasuredLayer& report = layer->report;
   report.weight_min = layer->smallest;
   report.weight_max = layer->largest;
@@ -148,7 +142,10 @@ void LayerStats::Close(Layer* layer) const {
   report.weight_counts = EqualBins(counts.weights, layer->smallest, layer->largest);
   if (layer->decoded) report.decoded_counts = EqualBins(counts.decoded, layer->smallest, layer->largest);
   if (layer->bits > 0) report.code_counts.assign(counts.codes.begin(), counts.codes.begin() + (1 << layer->bits));
-  layer->counts.reset();
+  for (auto& histograms : layer->counts) *histograms = {};
+  const std::lock_guard lock(idle_mutex_);
+  std::move(layer->counts.begin(), layer->counts.end(), std::back_inserter(idle_));
+  layer->counts.clear();
 }
 
 std::vector<MeasuredLayer> LayerStats::Reports() const {

@@ -19,7 +19,8 @@ class LayerStats {
  public:
   LayerStats(const std::vector<FillTask>& tasks, const Lowered& lowered, const dispatch::Plan& plan);
 
-  // Histograms for one task to count in; null where nothing is measured for its layer.
+  // Histograms for one task to count in, beside what other tasks of the layer have counted there; null where nothing is
+  // measured for its layer.
   std::unique_ptr<kernels::Histograms> Start(size_t task);
 
   // A layer with a task whose numbers are not finite gets no errors.
@@ -40,18 +41,19 @@ class LayerStats {
     double seconds = 0;
     double smallest = 0, largest = 0;
     bool has_range = false;
-    std::unique_ptr<kernels::Histograms> counts;  // while tasks are open
-    MeasuredLayer report;                           // counts when none is open
+    // Of finished tasks while others are open. A task goes on with those of one before it, so that there are as many as
+    // tasks at the same time: to clear and to add up so many counters for each task would cost more than the counting.
+    std::vector<std::unique_ptr<kernels::Histograms>> counts;
+    MeasuredLayer report;  // counts when no task is open
   };
 
-  void AddToLayer(const Measure& measure, double seconds, Layer* layer) const;
-  void Close(Layer* layer) const;
+  void Close(Layer* layer);
 
   std::vector<std::unique_ptr<Layer>> layers_;   // in plan order
   std::vector<Layer*> layer_of_task_;            // null: none
   std::vector<dispatch::ErrorStats> errors_;     // by task
   std::mutex idle_mutex_;
-  // Of finished tasks, all zero: fresh memory for each task would cost as much as the counting.
+  // Of finished layers, all zero: fresh memory is slow too.
   std::vector<std::unique_ptr<kernels::Histograms>> idle_;
 };
 
