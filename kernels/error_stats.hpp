@@ -105,21 +105,26 @@ inline void AddTail(const float* weights, const float* decoded, size_t count, Pi
   }
 }
 
+inline float WorstOfLanes(const PieceSums& sums) {
+  float worst = 0;
+  for (size_t i = 0; i < kLanes; ++i) worst = sums.worst[i] > worst ? sums.worst[i] : worst;
+  return worst;
+}
+
 // The lanes are added up in order.
 inline void AddSums(const PieceSums& sums, ErrorStats* stats) {
   double error = 0, weight = 0, product = 0;
-  float worst = 0;
   for (size_t i = 0; i < kLanes; ++i) {
     error += static_cast<double>(sums.squared_error[i]);
     weight += static_cast<double>(sums.squared_weight[i]);
     product += static_cast<double>(sums.product[i]);
-    worst = sums.worst[i] > worst ? sums.worst[i] : worst;
   }
   stats->sum_squared_error += error;
   stats->sum_squared_weight += weight;
   stats->sum_squared_decoded += weight + 2 * product + error;
   stats->dot += weight + product;
-  if (static_cast<double>(worst) > stats->max_absolute_error) stats->max_absolute_error = static_cast<double>(worst);
+  const double worst = static_cast<double>(WorstOfLanes(sums));
+  if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
 }
 
 inline void AddRange(const PieceSums& sums, ErrorStats* stats) {
@@ -148,47 +153,70 @@ void AddErrorStats(const float* weights, const float* decoded, size_t count, Err
 template <class Arch>
 xsimd::batch<int32_t, Arch> LoadIndexes(const uint8_t* indexes);
 
-// Registers `lane` to lane + kParts * size of each row.
-template <class Arch, bool kOffset, size_t kParts>
+// How SumCoded finds the largest errors: as roots of the largest squares, which are known anyway. The root of the
+// square of a float, both rounded, is its magnitude again if the square is a normal float, that is, between these
+// errors.
+enum class Worst { kOfSquares, kOfMagnitudes };
+constexpr float kSmallestRoot = 0x1p-50f, kLargestRoot = 0x1p62f;
+
+// Registers `lane` to lane + kParts * size of each row. What is done with two registers is done step by step for both:
+// processors do not look far enough ahead to begin with the second while the first waits for its results.
+template <class Arch, bool kOffset, size_t kParts, Worst kWorst>
 void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, PieceSums* sums) {
   using Batch = xsimd::batch<float, Arch>;
   using Integers = xsimd::batch<int32_t, Arch>;
+  constexpr size_t kNext = kParts == 2 ? Batch::size : 0;
   const Integers bias(coded.bias);
   Sums<Arch> first, second;
   size_t at = lane;
   for (size_t g = 0; g < coded.groups; ++g) {
     const Batch scale(coded.scale[g]), offset(kOffset ? coded.offset[g] : 0.0f);
-    const auto add = [&](Sums<Arch>& to, size_t i) {
-      const Integers code = LoadIndexes<Arch>(coded.indexes + i) + bias;
-      Batch decoded = xsimd::to_float(code) * scale;
-      if constexpr (kOffset) decoded += offset;
-      to.Add(Batch::load_unaligned(weights + i), decoded);
+    const auto decode = [&](size_t i) {
+      const Batch product = xsimd::to_float(LoadIndexes<Arch>(coded.indexes + i) + bias) * scale;
+      return kOffset ? product + offset : product;
     };
     for (const size_t end = at + coded.size; at < end; at += kLanes) {
-      add(first, at);
-      if constexpr (kParts == 2) add(second, at + Batch::size);
+      const Batch q0 = decode(at), q1 = decode(at + kNext);
+      const Batch w0 = Batch::load_unaligned(weights + at), w1 = Batch::load_unaligned(weights + at + kNext);
+      const Batch e0 = q0 - w0, e1 = q1 - w1;
+      first.squared_weight += w0 * w0;
+      second.squared_weight += w1 * w1;
+      const Batch s0 = e0 * e0, s1 = e1 * e1;
+      first.squared_error += s0;
+      second.squared_error += s1;
+      first.product += w0 * e0;
+      second.product += w1 * e1;
+      first.worst = xsimd::max(first.worst, kWorst == Worst::kOfSquares ? s0 : xsimd::abs(e0));
+      second.worst = xsimd::max(second.worst, kWorst == Worst::kOfSquares ? s1 : xsimd::abs(e1));
     }
   }
+  if constexpr (kWorst == Worst::kOfSquares) {
+    first.worst = xsimd::sqrt(first.worst);
+    second.worst = xsimd::sqrt(second.worst);
+  }
   first.Store(lane, sums);
-  if constexpr (kParts == 2) second.Store(lane + Batch::size, sums);
+  if constexpr (kParts == 2) second.Store(lane + kNext, sums);
 }
 
-template <class Arch, bool kOffset>
+template <class Arch, Worst kWorst>
 void SumCoded(const float* weights, const CodedGroups& coded, PieceSums* sums) {
   constexpr size_t kSize = xsimd::batch<float, Arch>::size, kParts = kSize == kLanes ? 1 : 2;
-  for (size_t lane = 0; lane < kLanes; lane += kParts * kSize)
-    SumCodedLanes<Arch, kOffset, kParts>(weights, coded, lane, sums);
+  for (size_t lane = 0; lane < kLanes; lane += kParts * kSize) {
+    if (coded.offset != nullptr) {
+      SumCodedLanes<Arch, true, kParts, kWorst>(weights, coded, lane, sums);
+    } else {
+      SumCodedLanes<Arch, false, kParts, kWorst>(weights, coded, lane, sums);
+    }
+  }
 }
 
 template <class Arch>
 void AddCodedErrorStats(const float* weights, const CodedGroups& coded, ErrorStats* stats) {
   stats->count += coded.groups * coded.size;
   PieceSums sums;
-  if (coded.offset != nullptr) {
-    SumCoded<Arch, true>(weights, coded, &sums);
-  } else {
-    SumCoded<Arch, false>(weights, coded, &sums);
-  }
+  SumCoded<Arch, Worst::kOfSquares>(weights, coded, &sums);
+  const float worst = WorstOfLanes(sums);
+  if (!(worst > kSmallestRoot && worst < kLargestRoot)) SumCoded<Arch, Worst::kOfMagnitudes>(weights, coded, &sums);
   AddSums(sums, stats);
 }
 

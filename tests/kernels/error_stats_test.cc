@@ -163,5 +163,19 @@ TEST(ErrorStats, OfEveryKindOfCodedWeightsEqualTheDescription) {
   }
 }
 
+// Errors whose squares are below the floats, just within them, and beyond.
+TEST(ErrorStats, OfCodedWeightsWithErrorsOfEveryMagnitude) {
+  for (int exponent = -149; exponent <= 127; ++exponent) {
+    CodedCase c = MakeCase(4, 3, 48, false, false, Kind::kZeros);
+    Source source(static_cast<uint64_t>(exponent + 200));
+    for (float& w : c.weights) w = std::ldexp(0.5f + 0.125f * source.Gaussian() / 6, exponent);
+    CheckCoded(c);
+    for (float& w : c.weights) w = 0;
+    c.weights[77] = std::ldexp(1.0f, exponent);
+    CheckCoded(c);
+    ASSERT_FALSE(HasFailure()) << "2^" << exponent;
+  }
+}
+
 }  // namespace
 }  // namespace quantpress::testing_data
