@@ -33,6 +33,7 @@ struct Candidate {
   TensorSourcePtr source;
   uint64_t block = 0;    // blocks are counted; 0: they are not
   bool codes = false;    // codes are listed, if that is shorter
+  bool floats = true;    // float32 weights are, if the layer is marked
   bool filters = false;  // output channels of zeros are counted
   size_t first = 0;      // piece
 };
@@ -94,6 +95,12 @@ class Counter {
     if (options_.saved) {
       candidate.block = plan.sparse.block;
       candidate.codes = is_coded && plan.sparse.listed;
+      candidate.floats = plan.sparse.listed;
+      if (candidate.block > 0 && is_float && between_int8) {
+        return InvalidInput(
+            "plan, layer '{}': a float layer between two that compute with int8 cannot be marked as sparse: the runtime ends at it",
+            plan.layer);
+      }
     } else {
       candidate.filters = options_.filters && HasSparseKernels(op);
       if (options_.detect && HasSparseKernels(op) && !(is_float && between_int8)) candidate.block = options_.block;
@@ -181,7 +188,7 @@ class Counter {
       sparse.by_blocks = sparse.block > 0 && options_.by_blocks;
     }
     if (plan.storage == Storage::kFloat32) {
-      DecideFloats(&plan);
+      DecideFloats(candidate.floats, &plan);
     } else {
       sparse.starts.clear();
       DecideCodes(steps, candidate.codes && zeros_fit, &plan);
@@ -198,12 +205,12 @@ class Counter {
   }
 
   // Positions are 32-bit, and at least one weight is listed. A list that is longer than all weights is of no use.
-  static void DecideFloats(WeightPlan* plan) {
+  static void DecideFloats(bool possible, WeightPlan* plan) {
     SparseLayer& sparse = plan->sparse;
     const uint64_t elements = plan->geometry.elements();
     sparse.entries = std::max<uint64_t>(1, sparse.counts.listed);
     const uint64_t bytes = sparse.entries * (sizeof(float) + sizeof(uint32_t));
-    sparse.listed = sparse.block > 0 && elements <= UINT32_MAX && bytes < plan->bytes_after;
+    sparse.listed = possible && sparse.block > 0 && elements <= UINT32_MAX && bytes < plan->bytes_after;
     if (sparse.listed) {
       plan->bytes_after = bytes;
     } else {

@@ -1,5 +1,6 @@
 #include "graph/plan_io/plan_file.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "graph/export/output_file.h"
@@ -107,13 +108,44 @@ ImportOptions ReadImport(ObjectReader in) {
   return import;
 }
 
-dispatch::SparseLayer ReadSparse(ObjectReader in) {
+// A number that is computed anew; a file that says something impossible is none of ours.
+void CheckCount(ObjectReader* in, std::string_view name, uint64_t most) {
+  if (in->Has(name)) in->Int(name, 0, static_cast<int64_t>(std::min<uint64_t>(most, INT64_MAX)));
+}
+
+uint64_t ElementsOf(const dispatch::WeightGeometry& geometry) {
+  uint64_t elements = 0;
+  const bool overflow = __builtin_mul_overflow(geometry.rows, geometry.input_channels, &elements) ||
+                        __builtin_mul_overflow(elements, geometry.kernel_size, &elements);
+  return overflow ? UINT64_MAX : elements;
+}
+
+// `plan`: what the layer says besides.
+dispatch::SparseLayer ReadSparse(ObjectReader in, const WeightPlan& plan) {
   dispatch::SparseLayer sparse;
   sparse.block = static_cast<uint64_t>(in.Int("block", 0, INT32_MAX));
   sparse.by_blocks = in.Bool("simd_oc");
   sparse.listed = in.Bool("listed");
-  for (std::string_view name : {"nonzero", "blocks", "entries", "step_bits"}) in.Ignore(name);  // counted anew
+  for (std::string_view name : {"nonzero", "blocks", "entries"}) CheckCount(&in, name, ElementsOf(plan.geometry));
+  CheckCount(&in, "step_bits", dispatch::kMaxStepBits);
   in.Finish();
+  const auto refuse = [&in](std::string_view name, std::string_view text) { in.Fail(in.LineOf(name), name, text); };
+  const std::string& type = plan.geometry.op_type;
+  if (plan.storage != Storage::kFloat32 && plan.storage != Storage::kQuantized) {
+    refuse("",
+           fmt::format("weights with storage \"{}\" cannot be sparse; \"float32\" and \"quantized\" can", Name(kStorages, plan.storage)));
+  }
+  if (plan.source_codes) refuse("", "weights with source_codes true cannot be sparse");
+  if (sparse.block > 0 && type != "Convolution" && type != "ConvolutionDepthwise") {
+    refuse("block", fmt::format("{} found; a layer of type {} cannot be marked, so that only 0 is possible", sparse.block, type));
+  }
+  if (sparse.by_blocks ? sparse.block == 0 : sparse.block > 1) {
+    refuse("simd_oc", fmt::format("{} found with block {}; it is true for blocks of a SIMD_OC entry, and only those are above 1",
+                                  sparse.by_blocks, sparse.block));
+  }
+  if (sparse.listed && plan.storage == Storage::kFloat32 && sparse.block == 0) {
+    refuse("listed", "true found with block 0; float32 weights are listed in marked layers only");
+  }
   return sparse;
 }
 
@@ -145,10 +177,9 @@ WeightPlan ReadLayer(ObjectReader in, Status* status, const std::string& file) {
     }
   }
   if (in.Has("sparse")) {
-    if (const Node* node = in.Object("sparse")) plan.sparse = ReadSparse(ObjectReader(*node, file, in.PathOf("sparse"), status));
+    if (const Node* node = in.Object("sparse")) plan.sparse = ReadSparse(ObjectReader(*node, file, in.PathOf("sparse"), status), plan);
   }
-  // For readers of the file; computed anew.
-  for (std::string_view name : {"groups", "group_size", "bytes_before", "bytes_after"}) in.Ignore(name);
+  for (std::string_view name : {"groups", "group_size", "bytes_before", "bytes_after"}) CheckCount(&in, name, INT64_MAX);
   plan.reason = in.Text("reason");
   plan.note = in.Text("note");
   in.Finish();

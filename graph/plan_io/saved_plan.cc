@@ -111,7 +111,8 @@ StatusOr<WeightPlan> Rebuild(const Op& op, const WeightView& view, const WeightP
     const bool possible = (saved.storage == Storage::kFloat32 || (saved.storage == Storage::kQuantized && !saved.source_codes)) &&
                           view.form != WeightForm::kConstant && view.form != WeightForm::kFullyConnected;
     const bool marks = op.type == mnn::OpType::Convolution || op.type == mnn::OpType::ConvolutionDepthwise;
-    if (!possible || (saved.sparse.block > 0 && !marks)) {
+    const bool only_lists = saved.sparse.block == 0 && saved.storage == Storage::kFloat32;
+    if (!possible || (saved.sparse.block > 0 && !marks) || only_lists) {
       return InvalidInput("plan, layer '{}': its weights cannot be stored as sparse ones", FullName(saved));
     }
     plan.sparse = saved.sparse;

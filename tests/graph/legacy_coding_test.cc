@@ -1,8 +1,12 @@
 // Codings that this library reads but does not write: sparse payloads, raw int8, tables that are not the full range.
 #include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <random>
 
 #include "graph/import/mnn/coded_weight.h"
 #include "tests/graph/mnn_fixture.h"
+#include "tests/reference/oracle.h"
 
 namespace quantpress::graph {
 namespace {
@@ -87,11 +91,107 @@ TEST(LegacyCoding, SparseTable) {
   EXPECT_EQ(Decode(CodedOp(Quan(2, -1, 2), payload, {-1, 1, -4, 2})), std::vector<float>({0, -2, 0, 0, 4, 0, 0, -6}));
 }
 
+// A list of type 2 for `rows` rows, and the codes that it stands for.
+struct List {
+  std::vector<uint8_t> payload;
+  std::vector<int> codes;
+};
+
+List RandomList(size_t rows, size_t length, size_t entries, int step_bits, int bits, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<int> steps, values;
+  List list{{2}, std::vector<int>(rows * length, 0)};
+  const auto put = [&](size_t value, int bytes) {
+    for (int i = 0; i < bytes; ++i) list.payload.push_back(static_cast<uint8_t>(value >> (8 * i)));
+  };
+  for (size_t i = 0, at = 0; i < entries; ++i) {
+    const size_t step = random() % (size_t{1} << step_bits);  // 0 names the same element again: the last entry counts
+    if (at + step >= list.codes.size()) break;
+    at += step;
+    steps.push_back(static_cast<int>(step));
+    values.push_back(static_cast<int>(random() % (1u << bits)));
+    list.codes[at] = values.back() - (1 << (bits - 1));
+  }
+  put(rows, 2);
+  put(length, 2);
+  put(steps.size(), 4);
+  put(static_cast<size_t>(step_bits), 1);
+  for (const uint8_t byte : reference::PackBits(steps, step_bits)) list.payload.push_back(byte);
+  put(size_t{1} << bits, 1);
+  for (int code = -(1 << (bits - 1)); code < 1 << (bits - 1); ++code) put(static_cast<size_t>(code), 1);
+  for (const uint8_t byte : reference::PackBits(values, bits)) list.payload.push_back(byte);
+  return list;
+}
+
+TEST(LegacyCoding, LongListsFromAnywhere) {
+  for (const int step_bits : {1, 2, 5, 8, 13, 16}) {
+    for (const int bits : {2, 3, 4, 8}) {
+      const auto seed = static_cast<uint32_t>(step_bits * 10 + bits);
+      const List list = RandomList(40, 1000, 9000, step_bits, bits, seed);
+      const auto source = DecodeWeight(CodedOp(Quan(2), list.payload, std::vector<float>(40, 0.5f)));
+      ASSERT_TRUE(source.ok()) << source.status();
+      std::mt19937 random(seed);
+      for (int i = 0; i < 50; ++i) {
+        const size_t begin = random() % list.codes.size();
+        std::vector<float> part(std::min<size_t>(list.codes.size() - begin, 1 + random() % 9000));
+        (*source)->ReadFloats(begin, part);
+        for (size_t k = 0; k < part.size(); ++k)
+          ASSERT_EQ(part[k], 0.5f * static_cast<float>(list.codes[begin + k])) << seed << " " << begin + k;
+      }
+    }
+  }
+}
+
+// A list stays in the file: a short one must not become much memory.
+TEST(LegacyCoding, ListsTakeLittleMemory) {
+  const Op op = CodedOp(Quan(2), RandomList(60000, 60, 2'000'000, 2, 2, 1).payload, std::vector<float>(60000, 1.0f));
+  const auto payload = std::get<Bytes>(op.FindBulk(BulkField::kQuanBuffer)->data).size;
+  const struct mallinfo2 before = mallinfo2();
+  const auto source = DecodeWeight(op);
+  const struct mallinfo2 after = mallinfo2();
+  ASSERT_TRUE(source.ok()) << source.status();
+  const size_t scales = 60000 * sizeof(float);
+  EXPECT_LT(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + payload / 4 + scales);
+}
+
+TEST(LegacyCoding, WrongLists) {
+  const auto error = [](std::vector<uint8_t> payload) {
+    const auto source = DecodeWeight(CodedOp(Quan(2), std::move(payload), {1, 1}));
+    EXPECT_FALSE(source.ok());
+    return Message(source.status());
+  };
+  // 2 x 4 weights; one entry with a step of 3 bits, a table of two codes, one code.
+  const std::vector<uint8_t> good = {2, 2, 0, 4, 0, 1, 0, 0, 0, 3, 0xE0, 2, 0, 1, 0x80};
+  EXPECT_EQ(Decode(CodedOp(Quan(2), good, {1, 2})), std::vector<float>({0, 0, 0, 0, 0, 0, 0, 2}));
+  const auto with = [&good](size_t at, uint8_t value) {
+    std::vector<uint8_t> payload = good;
+    payload[at] = value;
+    return payload;
+  };
+  EXPECT_EQ(error(with(3, 3)), "layer 'conv': sparse weights list element 7 of 6");
+  EXPECT_EQ(error(with(9, 0)), "layer 'conv': sparse weights with steps of 0 bits");
+  EXPECT_EQ(error(with(9, 17)), "layer 'conv': sparse weights with steps of 17 bits");
+  EXPECT_EQ(error(with(8, 0xFF)), "layer 'conv': quantized weights are truncated");  // four thousand million entries
+  EXPECT_EQ(error(with(0, 9)), "layer 'conv': quantized weights with 9 dimensions; 1 to 4 are possible");
+  EXPECT_EQ(error(with(11, 200)), "layer 'conv': quantized weights are truncated");
+  for (size_t size = 0; size < good.size(); ++size) {
+    EXPECT_EQ(error({good.begin(), good.begin() + static_cast<int64_t>(size)}), "layer 'conv': quantized weights are truncated") << size;
+  }
+}
+
 TEST(LegacyCoding, SparseFloats) {
   mnn::IDSTQuanT quan = Quan(0);
   quan.weightSize = 6;
   EXPECT_EQ(Decode(CodedOp(quan, {}, {1.5f, -2}, {1, 5})), std::vector<float>({0, 1.5f, 0, 0, 0, -2}));
-  EXPECT_FALSE(DecodeWeight(CodedOp(quan, {}, {1.5f, -2}, {1, 6})).ok());
+  // In any order; of two values for one element the later one counts.
+  EXPECT_EQ(Decode(CodedOp(quan, {}, {7, 1.5f, -2, 3}, {5, 1, 4, 5})), std::vector<float>({0, 1.5f, 0, 0, -2, 3}));
+  EXPECT_EQ(Decode(CodedOp(quan, {}, {7, 8}, {2, 2})), std::vector<float>({0, 0, 8, 0, 0, 0}));
+  EXPECT_EQ(Message(DecodeWeight(CodedOp(quan, {}, {1.5f, -2}, {1, 6})).status()), "layer 'conv': sparse weights list element 6 of 6");
+  EXPECT_EQ(Message(DecodeWeight(CodedOp(quan, {}, {1.5f, -2, 0}, {1, 5})).status()),
+            "layer 'conv': 2 positions and 12 bytes of values in sparse weights of 6 elements");
+  quan.weightSize = 0;
+  EXPECT_EQ(Message(DecodeWeight(CodedOp(quan, {}, {1.5f}, {0})).status()),
+            "layer 'conv': 1 positions and 4 bytes of values in sparse weights of 0 elements");
 }
 
 }  // namespace

@@ -320,6 +320,24 @@ TEST_F(SparseModel, SavedPlanGivesTheSameBytes) {
   }
 }
 
+TEST_F(SparseModel, SavedPlanSaysWhatIsListed) {
+  const std::vector<float> weights = SparseWeights(16, 64, 80, 4, 4);
+  Write(16, 64, 1, weights);
+  const StatusOr<PlannedConversion> planned = PlanConversion(options_);
+  ASSERT_TRUE(planned.ok()) << planned.status();
+  auto plan = std::make_shared<dispatch::Plan>(planned->plan);
+  EXPECT_TRUE(plan->weights.at(0).sparse.listed);
+  options_.quantize.plan = plan;
+  options_.quantize.detect_sparse = false;
+  plan->weights[0].sparse.listed = false;  // all weights, and the mark
+  const mnn::Convolution2DT conv = Converted();
+  EXPECT_EQ(conv.weight, weights);
+  EXPECT_EQ(MarkOf(conv), ExpectedMark(weights, 16, 1, 0));
+  plan->weights[0].sparse.listed = true;
+  plan->weights[0].sparse.block = 0;  // what no file can say: float32 weights are listed in marked layers only
+  EXPECT_EQ(Message(Convert(options_).status()), "plan, layer 'conv': its weights cannot be stored as sparse ones");
+}
+
 TEST_F(SparseModel, QuantizedAgain) {
   const std::vector<float> weights = SparseWeights(8, 64, 70, 1, 6);
   Write(8, 64, 1, weights);

@@ -1,6 +1,7 @@
 // Coded weights as a source of floats, decoded piece by piece.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "dispatch/dequantize_run.h"
 #include "graph/import/mnn/coded_weight.h"
@@ -27,18 +28,25 @@ std::vector<float> Alphas(const CodedWeight& weight) {
   return alphas;
 }
 
+// Numbers of fixed width, most significant bit first.
 class BitReader {
  public:
-  explicit BitReader(const uint8_t* data) : data_(data) {}
+  BitReader(const Bytes& bytes, uint64_t first_bit) : data_(bytes.data), size_(bytes.size), at_(first_bit) {}
+
+  // Precondition: `bits` is at most 16, and they lie inside.
   uint32_t Take(int bits) {
-    uint32_t value = 0;
-    for (int i = 0; i < bits; ++i, ++at_) value = value << 1 | ((data_[at_ / 8] >> (7 - at_ % 8)) & 1u);
-    return value;
+    const uint64_t byte = at_ / 8;
+    uint32_t window = 0;
+    for (uint64_t i = byte; i < byte + 3; ++i) window = window << 8 | (i < size_ ? data_[i] : 0u);
+    const int behind = 24 - static_cast<int>(at_ % 8) - bits;
+    at_ += static_cast<uint64_t>(bits);
+    return window >> behind & ((1u << bits) - 1);
   }
 
  private:
   const uint8_t* data_;
-  uint64_t at_ = 0;
+  uint64_t size_;
+  uint64_t at_;
 };
 
 class Decoded : public TensorSource {
@@ -99,11 +107,46 @@ class RawDecoded final : public Decoded {
   }
 };
 
-// Type 2: elements that are not listed have the code that decodes to about zero.
+// The entries of a list of type 2, in order, from any entry on.
+class ListReader {
+ public:
+  // `before`: the position of the entry before `entry`; 0 for the first.
+  ListReader(const CodedWeight& weight, uint64_t entry, uint64_t before)
+      : weight_(weight),
+        entry_(entry),
+        position_(before),
+        steps_(weight.payload, entry * static_cast<uint64_t>(weight.step_bits)),
+        values_(weight.values, entry * static_cast<uint64_t>(weight.bits)) {}
+
+  // False behind the last entry.
+  bool Next() {
+    if (entry_ == weight_.listed) return false;
+    ++entry_;
+    position_ += steps_.Take(weight_.step_bits);
+    index_ = values_.Take(weight_.bits);
+    return true;
+  }
+  uint64_t position() const { return position_; }
+  int8_t code() const {
+    if (!weight_.table.empty()) return weight_.table[index_];
+    return static_cast<int8_t>(static_cast<int>(index_) + kernels::CodeMin(weight_.bits));
+  }
+
+ private:
+  const CodedWeight& weight_;
+  uint64_t entry_, position_;
+  uint32_t index_ = 0;
+  BitReader steps_, values_;
+};
+
+// Type 2: elements that are not listed have the code that decodes to about zero. The list stays in the file; what is kept of it is where
+// every kStride-th entry is.
 class SparseDecoded final : public Decoded {
  public:
-  SparseDecoded(const CodedWeight& weight, std::vector<uint64_t> positions, std::vector<int8_t> codes)
-      : Decoded(weight), positions_(std::move(positions)), codes_(std::move(codes)) {
+  static constexpr uint64_t kStride = 256;
+
+  // befores[i]: position of the entry before number i * kStride; 0 for the first.
+  SparseDecoded(const CodedWeight& weight, std::vector<uint64_t> befores) : Decoded(weight), befores_(std::move(befores)) {
     const int lowest = -(1 << (weight.bits - 1));
     if (weight.asymmetric && weight.groups == weight.rows) {
       fill_.resize(weight.rows);
@@ -119,16 +162,16 @@ class SparseDecoded final : public Decoded {
  protected:
   void ReadGroups(uint64_t index, size_t groups, size_t size, dispatch::AlphaView alpha, float* out) const override {
     int8_t codes[kChunk];
+    ListReader list = From(index);
+    bool more = list.Next();
+    while (more && list.position() < index) more = list.Next();
     for (size_t g = 0; g < groups; ++g) {
       const float* entry = alpha.floats + g * (spec_.asymmetric ? 2 : 1);
       for (size_t done = 0; done < size;) {
         const size_t n = std::min(kChunk, size - done);
         const uint64_t at = index + g * size + done;
         std::fill_n(codes, n, fill_.empty() ? int8_t{0} : fill_[at / group_]);
-        auto listed = std::lower_bound(positions_.begin(), positions_.end(), at);
-        for (; listed != positions_.end() && *listed < at + n; ++listed) {
-          codes[*listed - at] = codes_[static_cast<size_t>(listed - positions_.begin())];
-        }
+        for (; more && list.position() < at + n; more = list.Next()) codes[list.position() - at] = list.code();
         dispatch::DequantizeCodes(spec_, codes, 1, n, {entry, nullptr}, out + g * size + done);
         done += n;
       }
@@ -136,59 +179,88 @@ class SparseDecoded final : public Decoded {
   }
 
  private:
-  std::vector<uint64_t> positions_;  // ascending
-  std::vector<int8_t> codes_;
+  // A reader in front of the first entry at `index` or behind it, by less than a stride.
+  ListReader From(uint64_t index) const {
+    const auto behind = std::lower_bound(befores_.begin(), befores_.end(), index);
+    const auto stride = static_cast<size_t>(std::max<ptrdiff_t>(behind - befores_.begin(), 1) - 1);
+    return {weight_, stride * kStride, befores_.empty() ? 0 : befores_[stride]};
+  }
+
+  std::vector<uint64_t> befores_;  // ascending
   std::vector<int8_t> fill_;  // per row
 };
+
+template <typename T>
+T At(const Bytes& list, uint64_t index) {
+  T value;
+  std::memcpy(&value, list.data + index * sizeof(T), sizeof(T));
+  return value;
+}
 
 // Type 0: listed floats, zero elsewhere.
 class FloatSparse final : public TensorSource {
  public:
-  FloatSparse(uint64_t count, std::vector<std::pair<uint32_t, float>> listed)
-      : TensorSource(ElementType::kFloat32, count), listed_(std::move(listed)) {}
+  // Positions ascend.
+  FloatSparse(uint64_t count, Bytes positions, Bytes values)
+      : TensorSource(ElementType::kFloat32, count), positions_(std::move(positions)), values_(std::move(values)) {}
 
   void ReadFloats(uint64_t begin, std::span<float> out) const override {
     std::fill(out.begin(), out.end(), 0.0f);
-    auto it = std::lower_bound(listed_.begin(), listed_.end(), begin,
-                               [](const auto& entry, uint64_t at) { return entry.first < at; });
-    for (; it != listed_.end() && it->first < begin + out.size(); ++it) out[it->first - begin] = it->second;
+    const uint64_t listed = positions_.size / sizeof(uint32_t);
+    uint64_t entry = 0;
+    for (uint64_t end = listed; entry < end;) {  // the first that is not in front of `begin`
+      const uint64_t middle = entry + (end - entry) / 2;
+      if (At<uint32_t>(positions_, middle) < begin) {
+        entry = middle + 1;
+      } else {
+        end = middle;
+      }
+    }
+    for (; entry < listed; ++entry) {
+      const uint64_t position = At<uint32_t>(positions_, entry);
+      if (position >= begin + out.size()) break;
+      out[position - begin] = At<float>(values_, entry);
+    }
   }
 
   void ReadInts(uint64_t begin, std::span<int64_t> out) const override { ReadTruncated(*this, begin, out); }
 
  private:
-  std::vector<std::pair<uint32_t, float>> listed_;  // ascending positions
+  Bytes positions_, values_;
 };
 
+Status BeyondTheEnd(const Op& op, uint64_t position, const CodedWeight& weight) {
+  return InvalidInput("layer '{}': sparse weights list element {} of {}", op.name, position, weight.elements);
+}
+
 StatusOr<TensorSourcePtr> DecodeSparse(const Op& op, const CodedWeight& weight) {
-  std::vector<uint64_t> positions(weight.listed);
-  std::vector<int8_t> codes(weight.listed);
-  BitReader steps(weight.payload.data), values(weight.values.data);
-  uint64_t at = 0;
-  for (size_t i = 0; i < positions.size(); ++i) {
-    at += steps.Take(weight.step_bits);
-    if (at >= weight.elements) {
-      return InvalidInput("layer '{}': sparse weights list element {} of {}", op.name, at, weight.elements);
-    }
-    positions[i] = at;
-    const uint32_t index = values.Take(weight.bits);
-    codes[i] = weight.table.empty() ? static_cast<int8_t>(static_cast<int>(index) + kernels::CodeMin(weight.bits))
-                                    : weight.table[index];
+  std::vector<uint64_t> befores;
+  befores.reserve(weight.listed / SparseDecoded::kStride + 1);
+  ListReader list(weight, 0, 0);
+  for (uint64_t i = 0; i < weight.listed; ++i) {
+    if (i % SparseDecoded::kStride == 0) befores.push_back(list.position());
+    list.Next();
+    if (list.position() >= weight.elements) return BeyondTheEnd(op, list.position(), weight);
   }
-  return std::make_shared<SparseDecoded>(weight, std::move(positions), std::move(codes));
+  return std::make_shared<SparseDecoded>(weight, std::move(befores));
 }
 
 StatusOr<TensorSourcePtr> DecodeFloatSparse(const Op& op, const CodedWeight& weight) {
-  std::vector<std::pair<uint32_t, float>> listed(weight.listed);
-  for (size_t i = 0; i < listed.size(); ++i) {
-    std::memcpy(&listed[i].first, weight.values.data + i * sizeof(uint32_t), sizeof(uint32_t));
-    std::memcpy(&listed[i].second, weight.alpha.data + i * sizeof(float), sizeof(float));
-    if (listed[i].first >= weight.elements) {
-      return InvalidInput("layer '{}': sparse weights list element {} of {}", op.name, listed[i].first, weight.elements);
-    }
+  bool ascend = true;
+  for (uint64_t i = 0, before = 0; i < weight.listed; ++i) {
+    const uint64_t position = At<uint32_t>(weight.values, i);
+    if (position >= weight.elements) return BeyondTheEnd(op, position, weight);
+    ascend &= position >= before;
+    before = position;
   }
-  std::stable_sort(listed.begin(), listed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  return std::make_shared<FloatSparse>(weight.elements, std::move(listed));
+  if (ascend) return std::make_shared<FloatSparse>(weight.elements, weight.values, weight.alpha);
+  std::vector<std::pair<uint32_t, float>> sorted(weight.listed);
+  for (size_t i = 0; i < sorted.size(); ++i) sorted[i] = {At<uint32_t>(weight.values, i), At<float>(weight.alpha, i)};
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<uint32_t> positions(sorted.size());
+  std::vector<float> values(sorted.size());
+  for (size_t i = 0; i < sorted.size(); ++i) std::tie(positions[i], values[i]) = sorted[i];
+  return std::make_shared<FloatSparse>(weight.elements, Bytes::Own(std::move(positions)), Bytes::Own(std::move(values)));
 }
 
 }  // namespace
