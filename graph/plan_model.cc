@@ -148,8 +148,8 @@ bool IsPlainReason(std::string_view reason) { return reason == kCommandLine || r
 // `options` for one layer at a time.
 Status PlanGraph(const Graph& graph, QuantizeOptions options, LayerRequests* requests, dispatch::Plan* plan) {
   for (const Op& op : graph.ops) {
-    LayerRequests::Answer answer = requests->For(graph, op);
     const std::optional<WeightView> view = ViewWeight(op);
+    LayerRequests::Answer answer = requests->For(graph, op, view.has_value());
     if (!view.has_value()) continue;
     options.request = answer.request;
     QP_ASSIGN_OR_RETURN(WeightPlan weight, PlanOp(op, *view, options, answer.int8));

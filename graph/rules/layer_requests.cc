@@ -119,7 +119,7 @@ void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizePa
   }
 }
 
-LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op) {
+LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op, bool has_weights) {
   const std::string& subgraph = graph.name;
   Answer answer;
   answer.request = options_.request;
@@ -128,6 +128,7 @@ LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op) {
     const Settings& settings = entry->second.settings;
     const bool hqq = answer.request.hqq;
     ++entry->second.matched;
+    entry->second.has_weights |= has_weights;
     settings.ApplyTo(&answer.request);
     if (settings.bits || settings.asymmetric || settings.block) answer.asked_by = "recipe";
     if (hqq && answer.request.bits > 0 && !settings.asymmetric.value_or(true)) {
@@ -155,6 +156,9 @@ StatusOr<std::vector<std::string>> LayerRequests::Finish() const {
   for (const auto& [key, entry] : entries_) {
     const std::string name = FullName(key.first, key.second);
     if (entry.matched == 0 && !entry.int8) all.push_back(fmt::format("{}: no layer is called '{}'", entry.where, name));
+    if (entry.matched > 0 && !entry.has_weights && !entry.int8 && entry.settings.bits.value_or(0) > 0) {
+      all.push_back(fmt::format("{}: layer '{}' has no weights of its own, so that the entry has no effect", entry.where, name));
+    }
     if (entry.matched > 1) all.push_back(fmt::format("{}: {} layers are called '{}'", entry.where, entry.matched, name));
   }
   int8_.Finish(&all);

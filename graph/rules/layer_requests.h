@@ -25,7 +25,8 @@ class LayerRequests {
     std::string asked_by;  // "recipe", "rule 'lm_head.*=bits:8'"; empty: the command line
     std::string note;      // what of the recipe does not hold for this layer
   };
-  Answer For(const Graph& graph, const Op& op);
+  // `has_weights`: of its own, which a plan has an entry for.
+  Answer For(const Graph& graph, const Op& op, bool has_weights);
 
   // After all layers: parts of the recipe and rules without effect, one line each. Errors: under options.strict_recipe
   // the first part without effect.
@@ -36,6 +37,7 @@ class LayerRequests {
     std::string where;  // "recipe.json:12: algo[0].quantParams.layer[3]"
     Settings settings;
     int matched = 0;
+    bool has_weights = false;  // a layer that matched has some
     bool int8 = false;  // asks for int8 too, and has its complaint from there
   };
 

@@ -241,6 +241,21 @@ TEST_F(RecipeOnModel, EntriesWithoutEffectAreReported) {
   EXPECT_EQ(Error(), expected[0] + "; 6 more of this kind (--strictRecipe)");
 }
 
+// A convolution that reads its weights is listed by the stock converter.
+TEST_F(RecipeOnModel, EntryOfALayerWithoutWeights) {
+  testing::NetBuilder builder;
+  builder.AddConvolution("a", {.inputs = 64}, testing::RandomWeights(8 * 64, 1));
+  builder.AddConvolution("reader", {}, {});
+  builder.Write(folder_ / "in.mnn");
+  Write(R"({"opName":"a","weight":[{"name":"a","bits":4}]},
+{"opName":"reader","weight":[{"name":"r","bits":4}]})");
+  const std::string note = options_.quantize.recipe_path +
+                           ":2: algo[0].quantParams.layer[1]: layer 'reader' has no weights of its own, so that the entry has no effect";
+  EXPECT_EQ(MustConvert().notes, std::vector<std::string>({note}));
+  Write(R"({"opName":"reader","weight":[{"name":"r","bits":0}]})");
+  EXPECT_EQ(MustConvert().notes, std::vector<std::string>());
+}
+
 // The output tensor of op `name` in the model of the fixture.
 std::string OutputOf(const std::string& model, const std::string& name) {
   const auto net = testing::ReadNet(model);

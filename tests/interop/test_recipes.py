@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 
+import numpy as np
 import pytest
 
 import clients
@@ -84,7 +85,7 @@ def test_a_file_of_ours_means_the_same_to_the_stock_converter(model, tmp_path, n
         listed = [layer for _, layer in layers_of(recipe)]
         shared = [layer for layer in listed if not RECURRENT.search(layer)]
         assert [layer for layer in shared if layer not in Net(tmp_path / "stock.mnn").convolution_names()] == []
-        # It leaves half weights of the source as they are, and weights that it keeps as inputs of the convolution.
+        # It leaves half weights of the source as they are.
         comparable = [layer for layer in shared if layer in there and there[layer][0] != 16]
         different = {layer: (here[layer], there[layer]) for layer in comparable if here[layer] != there[layer]}
         print(f"{name}: {len(listed)} layers, {len(comparable)} compared, {len(listed) - len(shared)} recurrent")
@@ -103,6 +104,58 @@ def test_a_file_of_the_stock_converter_is_taken(model, tmp_path, name):
     print(f"{name}: {len(listed)} layers, {len(known)} have that name here")
     assert notes.count("no layer is called") == len([layer for layer in listed if layer not in Net(tmp_path / "ours.mnn").op_names()])
     assert {here[layer][0] for layer in known} <= {8, 16}
+    if name.startswith("onnx/"):
+        # Where a layer of that name has no weights of its own, it has none there either, whatever the entry says.
+        unweighted = [layer for layer in listed if layer in Net(tmp_path / "ours.mnn").op_names() and layer not in here]
+        assert set(unweighted) & set(codings(tmp_path / "stock.mnn")) == set()
+        assert notes.count("has no weights of its own") == len(unweighted)
+
+
+def save_convolution(path, op, shape, weight, nodes=(), constants=()):
+    """One (transposed) convolution named conv, whose weights are `weight`, or come from `nodes`."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    constants = [*constants, numpy_helper.from_array(weight, "w" if not nodes else "stored")]
+    nodes = [*nodes, helper.make_node(op, ["x", "w"], ["y"], name="conv")]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in (("x", shape), ("y", None))]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def loop(tmp_path):
+    """-> {layer: (bits, asymmetric, scales)} of convolution.onnx here and there, from a recipe that was made here"""
+    source, made = tmp_path / "convolution.onnx", tmp_path / "made.json"
+    ours(source, tmp_path / "ours.mnn", "--weightQuantBits", "4", "--compressionParamsFile", made)
+    stock(source, tmp_path / "stock.mnn", "--compressionParamsFile", made)
+    assert len(layers_of(made)) == 1
+    return [{name: (conv.bits, conv.asymmetric, conv.blocks) for name, conv in Net(tmp_path / f"{side}.mnn").convolutions().items()}
+            for side in ("ours", "stock")]
+
+
+def test_weights_that_are_computed_from_constants(tmp_path):
+    from onnx import helper, numpy_helper
+
+    weight = np.random.default_rng(1).normal(0, 0.3, (16, 32, 3, 3)).astype(np.float32)
+    forms = [
+        (weight.transpose(2, 3, 1, 0).copy(), helper.make_node("Transpose", ["stored"], ["w"], perm=[3, 2, 0, 1]), None),
+        (weight.reshape(16, -1), helper.make_node("Reshape", ["stored", "other"], ["w"]), np.array(weight.shape)),
+        (weight, helper.make_node("Mul", ["stored", "other"], ["w"]), np.full((16, 1, 1, 1), 2, np.float32)),
+    ]
+    for stored, node, other in forms:
+        constants = [] if other is None else [numpy_helper.from_array(other, "other")]
+        save_convolution(tmp_path / "convolution.onnx", "Conv", [1, 32, 8, 8], stored, [node], constants)
+        here, there = loop(tmp_path)
+        assert here == there == {"y": (4, False, 1)}
+
+
+@pytest.mark.parametrize("inputs,outputs,kernel", [(32, 16, 2), (16, 64, 3), (8, 4, 1), (24, 6, 5), (4, 40, 1)])
+def test_transposed_convolutions_differ_in_scales_only(tmp_path, inputs, outputs, kernel):
+    weight = np.random.default_rng(2).normal(0, 0.3, (inputs, outputs, kernel, kernel)).astype(np.float32)
+    save_convolution(tmp_path / "convolution.onnx", "ConvTranspose", [1, inputs, 8, 8], weight)
+    (here,), (there,) = (side.values() for side in loop(tmp_path))
+    assert here[:2] == there[:2] == (4, False)
+    assert there[2] == 1 <= here[2]  # in scales per output channel: one there, no fewer here
 
 
 @pytest.mark.parametrize("name", ["mnn/ultraface_rfb320.mnn", "onnx/tinybert.onnx"])
