@@ -7,8 +7,22 @@
 namespace quantpress::graph {
 namespace {
 
-// Slices of a transposed convolution's weights are at least this long.
+// Slices of a transposed convolution's weights are at least this long, unless those of the stock converter are shorter.
 constexpr uint64_t kMinSlice = 16;
+
+// Kernels in one row of a transposed convolution's weights. The stock converter cuts them into as many equal slices as there are output
+// channels, each of `coarse` kernels. One input channel (or a few, so that they have enough weights) is the better row where it is at most
+// half as long. Else a row is a part of such a slice, or all of it: rows of about the same length that lie across the slices would have a
+// larger error as often as a smaller one.
+uint64_t DeconvolutionRow(uint64_t coarse, uint64_t outputs, uint64_t kernel) {
+  const uint64_t total = coarse * outputs;  // of one group of the convolution
+  uint64_t natural = outputs;
+  while (natural < total && (natural * kernel < kMinSlice || total % natural != 0)) natural += outputs;
+  if (natural <= coarse / 2) return natural;
+  uint64_t part = std::min(natural, coarse);
+  while (part * kernel > kMinSlice && coarse % part != 0) --part;
+  return coarse % part == 0 && part * kernel >= kMinSlice ? part : coarse;
+}
 
 bool IsConvolution(mnn::OpType type) {
   return type == mnn::OpType::Convolution || type == mnn::OpType::ConvolutionDepthwise ||
@@ -157,19 +171,8 @@ StatusOr<dispatch::WeightGeometry> GeometryOf(const Op& op, uint64_t elements) {
 
   const uint64_t groups = common.group > 1 ? static_cast<uint64_t>(common.group) : 1;
   if (outputs % groups != 0) return geometry;
-  const uint64_t outputs_per_group = outputs / groups;
-  const uint64_t slice = outputs_per_group * kernel;
-  if (elements % slice != 0) return geometry;
-  const uint64_t inputs = elements / slice;
-  uint64_t merged = 1;  // input channels per row
-  while (merged < inputs && (merged * slice < kMinSlice || inputs % merged != 0)) ++merged;
-  geometry.rows = inputs / merged;
-  geometry.input_channels = merged * outputs_per_group;
-  // No fewer rows than output channels, which is how many the stock converter makes: where it cuts finer, so do we.
-  uint64_t parts = 1;  // rows that each of these becomes
-  while (parts < geometry.input_channels && (geometry.rows * parts < outputs || geometry.input_channels % parts != 0)) ++parts;
-  geometry.rows *= parts;
-  geometry.input_channels /= parts;
+  geometry.input_channels = DeconvolutionRow(geometry.input_channels, outputs / groups, kernel);
+  geometry.rows = elements / kernel / geometry.input_channels;
   return geometry;
 }
 

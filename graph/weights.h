@@ -35,8 +35,9 @@ struct WeightView {
 std::optional<WeightView> ViewWeight(const Op& op);
 
 // Rows and columns of a convolution's weights. Convolution: a row is one output channel. Deconvolution, whose weights
-// are [input][output][kernel]: a row is one input channel (or a few, so that it has at least 16 weights); the runtime
-// decodes any equal slices. Errors: the element count does not fit the op's channels.
+// are [input][output][kernel]: a row is one input channel (or a few, so that it has at least 16 weights), or where that is hardly
+// shorter than the slices of the stock converter, such a slice or a part of it; the runtime decodes any equal slices. Errors: the
+// element count does not fit the op's channels.
 StatusOr<dispatch::WeightGeometry> GeometryOf(const Op& op, uint64_t elements);
 
 // The same for weights of an op that computes with int8 (WeightForm::kInt8Model), which are copied whatever they are: one row where they do

@@ -251,14 +251,39 @@ TEST(QuantizeModel, KindsOfConvolution) {
   EXPECT_FALSE(result.plan.weights[0].note.empty());
   EXPECT_EQ(result.plan.weights[1].storage, Storage::kFloat32);
   EXPECT_NE(result.plan.weights[1].note.find("grouped"), std::string::npos);
-  // Two input channels of 3 * 4 weights each make a row of at least 16.
-  EXPECT_EQ(result.plan.weights[2].geometry.rows, 5u);
-  EXPECT_EQ(result.plan.weights[2].groups, 5u);
+  // The stock converter's three slices have ten kernels each; two input channels have six, more than half of that: the slices are halved.
+  EXPECT_EQ(result.plan.weights[2].geometry.rows, 6u);
+  EXPECT_EQ(result.plan.weights[2].groups, 6u);
   const auto net = testing::ReadNet(folder / "out.mnn");
   const auto decoded = testing::DecodeTableCoded(*testing::FindConvolution(*net, "transposed").quanParameter);
-  for (size_t g = 0; g < 5; ++g) {
-    const auto expected = ExpectedGroup(weights.data() + g * 24, 24, 8, false);
-    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), decoded.begin() + static_cast<int64_t>(g * 24)));
+  for (size_t g = 0; g < 6; ++g) {
+    const auto expected = ExpectedGroup(weights.data() + g * 20, 20, 8, false);
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), decoded.begin() + static_cast<int64_t>(g * 20)));
+  }
+}
+
+TEST(QuantizeModel, RowsOfTransposedConvolutions) {
+  struct Rows {
+    testing::ConvShape shape;
+    uint64_t rows;
+  };
+  const mnn::OpType type = mnn::OpType::Deconvolution;
+  const Rows cases[] = {
+      {{.type = type, .outputs = 16, .inputs = 64, .kernel = 2}, 64},  // one input channel, a quarter of the stock converter's slice
+      {{.type = type, .outputs = 16, .inputs = 32, .kernel = 1}, 32},  // half of it
+      {{.type = type, .outputs = 16, .inputs = 24, .kernel = 1}, 16},  // two thirds, and no part of the slice has 16 weights: the slice
+      {{.type = type, .outputs = 3, .inputs = 10, .kernel = 2}, 6},    // two input channels would be three fifths: half the slice
+      {{.type = type, .outputs = 32, .inputs = 4, .kernel = 1}, 32},   // its slices are shorter than ours would be: its slices
+      {{.type = type, .outputs = 2, .inputs = 16, .kernel = 3}, 16},   // one input channel has 18 weights
+  };
+  for (const Rows& one : cases) {
+    TempFolder folder;
+    NetBuilder builder;
+    builder.AddConvolution("transposed", one.shape, testing::RandomWeights(one.shape.elements(), 5));
+    builder.Write(folder / "in.mnn");
+    auto options = testing::Options(folder / "in.mnn", folder / "out.mnn");
+    options.quantize.request = {.bits = 8};
+    EXPECT_EQ(MustConvert(options).plan.weights[0].groups, one.rows) << one.shape.outputs << " x " << one.shape.inputs;
   }
 }
 

@@ -73,23 +73,22 @@ def stock_convert(source, target, *options):
 
 def run_mnn(path, feeds, memory="normal", layout="NCHW"):
     """Runs a .mnn file on the stock runtime. -> {output name: array}"""
+    return run_mnn_many(path, [feeds], memory, layout)[0]
+
+
+def run_mnn_many(path, inputs, memory="normal", layout="NCHW"):
+    """The same with several inputs for one loaded model. -> list of {output name: array}"""
     with tempfile.TemporaryDirectory() as scratch:
-        results = pathlib.Path(scratch) / "results.npz"
-        np.savez(pathlib.Path(scratch) / "feeds.npz", **feeds)
+        files = [[pathlib.Path(scratch) / f"{kind}{i}.npz" for kind in ("feeds", "results")] for i in range(len(inputs))]
+        for (place, _), feeds in zip(files, inputs):
+            np.savez(place, **feeds)
+        more = [path for pair in files[1:] for path in pair]
         call(
-            [
-                sys.executable,
-                HERE / "runtime_worker.py",
-                path,
-                pathlib.Path(scratch) / "feeds.npz",
-                results,
-                memory,
-                layout,
-            ],
+            [sys.executable, HERE / "runtime_worker.py", path, *files[0], memory, layout, *more],
             f"stock runtime on {path}",
-            results,
+            files[-1][1],
         )
-        return dict(np.load(results))
+        return [dict(np.load(results)) for _, results in files]
 
 
 def run_onnx(path, feeds):

@@ -37,7 +37,7 @@ def asymmetric(rows, bits):
     return codes.astype(np.int8), scales, minima
 
 
-def hqq(rows, bits, iterations=20, power=-0.3, beta=10):
+def hqq(rows, bits, iterations=20):
     """-> codes, scales, minima. The power is taken in double precision and rounded."""
     top = np.float32(2**bits - 1)
     least, most = rows.min(1), rows.max(1)
@@ -50,9 +50,13 @@ def hqq(rows, bits, iterations=20, power=-0.3, beta=10):
         q = np.clip(round_away(scaled + zero[:, None]), 0, top)
         residual = rows - (q - zero[:, None]) * (ONE / slope)[:, None]
         size = np.abs(residual)
-        grown = np.power(np.maximum(size, np.float32(1e-8)).astype(np.float64), np.float64(np.float32(power)))
-        shrunk = np.maximum(size - np.float32(1 / beta) * grown.astype(np.float32), np.float32(0))
-        zero = row_sums(q - (rows - np.sign(residual) * shrunk) * slope[:, None]) / count
+        shrunk = np.zeros_like(size)
+        large = size > 0.1  # smaller ones are shrunk to nothing: the root of x - x^-0.3 / 10 is 0.17
+        grown = np.power(np.maximum(size[large], np.float32(1e-8)).astype(np.float64), np.float64(np.float32(-0.3)))
+        shrunk[large] = np.maximum(size[large] - np.float32(0.1) * grown.astype(np.float32), np.float32(0))
+        last, zero = zero, row_sums(q - (rows - np.sign(residual) * shrunk) * slope[:, None]) / count
+        if np.array_equal(last, zero):  # the steps that are left change nothing
+            break
     scales = ONE / slope
     minima = -(zero * scales)
     low = np.float32(-(2 ** (bits - 1)))

@@ -176,13 +176,31 @@ class Net:
                 weights=buffer.view("<f2").astype(np.float32),
                 bias=bias,
             )
-        if kind not in (1, 4):
+        if kind == 0 and quan.vector(13, "u4") is not None:  # only what is not zero is listed
+            weights = np.zeros(quan.scalar(12, "I"), np.float32)
+            weights[quan.vector(13, "u4")] = alpha
+            return Convolution(
+                **base,
+                type=0,
+                bits=32,
+                asymmetric=False,
+                blocks=0,
+                codes=None,
+                scales=None,
+                minima=None,
+                weights=weights,
+                bias=bias,
+            )
+        if kind not in (1, 2, 4):
             raise ValueError(f"{base['name']}: weight type {kind} is not known here")
-        codes, bits = table_codes(buffer, quan.scalar(11, "b")) if kind == 1 else (buffer.view(np.int8), 8)
         asymmetric = quan.scalar(9, "i") != 0
         factor = np.float32(quan.scalar(4, "f"))
         alpha = alpha.astype(np.float32) * factor
         minima, scales = (alpha[0::2], alpha[1::2]) if asymmetric else (None, alpha)
+        if kind == 2:
+            codes, bits = sparse_codes(buffer, quan.scalar(11, "b"), scales, minima)
+        else:
+            codes, bits = table_codes(buffer, quan.scalar(11, "b")) if kind == 1 else (buffer.view(np.int8), 8)
         rows = codes.reshape(len(scales), -1).astype(np.float32)
         if asymmetric:
             a_min = quan.scalar(8, "i")
@@ -206,17 +224,54 @@ class Net:
         )
 
 
+def bit_stream(raw, start, count, bits):
+    """`count` numbers of `bits` bits each, first bit first -> (numbers, position behind them)"""
+    end = start + (count * bits + 7) // 8
+    if end > len(raw):
+        raise ValueError(f"payload of {len(raw)} bytes is too short for {count} numbers of {bits} bits at {start}")
+    stream = np.unpackbits(np.frombuffer(raw, np.uint8, end - start, start))[: count * bits]
+    return stream.reshape(count, bits) @ (1 << np.arange(bits)[::-1]), end
+
+
+def payload_shape(raw, wide):
+    """The dimensions at the start of a payload -> (number of codes, rows, position behind them)"""
+    dims = struct.unpack_from(f"<{raw[0]}{'I' if wide else 'H'}", raw, 1)
+    return int(np.prod(dims, dtype=np.int64)), dims[0], 1 + raw[0] * (4 if wide else 2)
+
+
+def value_table(raw, at):
+    """-> (values of codes, bits of an index, position behind them)"""
+    count = raw[at] or 256
+    return np.frombuffer(raw, np.int8, count, at + 1), max(1, (count - 1).bit_length()), at + 1 + count
+
+
 def table_codes(buffer, wide):
     """The payload of type 1 -> (codes, bits): header, table of code values, indexes as a bit stream."""
     raw = buffer.tobytes()
-    dims = struct.unpack_from(f"<{raw[0]}{'I' if wide else 'H'}", raw, 1)
-    at = 1 + raw[0] * (4 if wide else 2)
-    count = raw[at] or 256
-    values = np.frombuffer(raw, np.int8, count, at + 1)
-    bits = max(1, (count - 1).bit_length())
-    total = int(np.prod(dims, dtype=np.int64))
-    stream = np.unpackbits(np.frombuffer(raw, np.uint8, offset=at + 1 + count))[: total * bits]
-    if len(raw) != at + 1 + count + (total * bits + 7) // 8:
+    total, _, at = payload_shape(raw, wide)
+    values, bits, at = value_table(raw, at)
+    indexes, end = bit_stream(raw, at, total, bits)
+    if len(raw) != end:
         raise ValueError(f"payload of {len(raw)} bytes does not fit {total} codes of {bits} bits")
-    weights_of_bits = 1 << np.arange(bits)[::-1]
-    return values[stream.reshape(total, bits) @ weights_of_bits], bits
+    return values[indexes], bits
+
+
+def sparse_codes(buffer, wide, scales, minima):
+    """The payload of type 2 -> (codes, bits): header, steps from one listed weight to the next, table, indexes of what is listed."""
+    raw = buffer.tobytes()
+    total, rows, at = payload_shape(raw, wide)
+    listed, width = struct.unpack_from("<IB", raw, at)
+    steps, at = bit_stream(raw, at + 5, listed, width)
+    values, bits, at = value_table(raw, at)
+    indexes, end = bit_stream(raw, at, listed, bits)
+    if len(raw) != end:
+        raise ValueError(f"payload of {len(raw)} bytes, expected {end}")
+    codes = np.zeros(total, np.int8)
+    if minima is not None and len(scales) == rows:  # a row starts with the code that is nearest to zero
+        low = np.float32(-(2 ** (bits - 1)))
+        live = scales > np.float32(1e-6)
+        nearest = np.where(live, -minima / np.where(live, scales, np.float32(1)), np.float32(0))
+        whole = np.trunc(nearest) + np.copysign(np.abs(nearest - np.trunc(nearest)) >= 0.5, nearest)
+        codes = np.repeat((whole + low).astype(np.int64).astype(np.int8), total // rows)
+    codes[np.cumsum(steps)] = values[indexes]
+    return codes, bits

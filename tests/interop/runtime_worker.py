@@ -1,6 +1,7 @@
 """Runs one .mnn file on the stock runtime. A bad file can end the process, so tests start this one (clients.run_mnn).
 
-usage: runtime_worker.py MODEL INPUTS.npz OUTPUTS.npz MEMORY LAYOUT       MEMORY: normal or low; LAYOUT: NCHW or NHWC
+usage: runtime_worker.py MODEL INPUTS.npz OUTPUTS.npz MEMORY LAYOUT [INPUTS.npz OUTPUTS.npz]...
+       MEMORY: normal or low; LAYOUT: NCHW or NHWC; the model is loaded once for all inputs
 """
 
 import sys
@@ -9,7 +10,7 @@ import MNN.expr as F
 import MNN.nn as nn
 import numpy as np
 
-MODEL, FEEDS, RESULTS, MEMORY, LAYOUT = sys.argv[1:]
+MODEL, FEEDS, RESULTS, MEMORY, LAYOUT, *MORE = sys.argv[1:]
 PLAIN = F.NHWC if LAYOUT == "NHWC" else F.NCHW
 KINDS = {F.float: np.float32, F.int: np.int32, F.uint8: np.uint8, F.int8: np.int8}
 
@@ -38,14 +39,15 @@ def array_of(var):
     return np.array(var.read())
 
 
-feeds = dict(np.load(FEEDS))
 module = load([], [])
 info = module.get_info()
 outputs = info["outputNames"]
-missing = set(info["inputNames"]) - set(feeds)
-if missing:
-    sys.exit(f"no data for inputs {sorted(missing)}")
-results = module.forward([variable(port, feeds[name]) for name, port in zip(info["inputNames"], info["inputs"])])
-if len(results) != len(outputs):
-    sys.exit(f"forward gave {len(results)} of {len(outputs)} outputs")
-np.savez(RESULTS, **{name: array_of(var) for name, var in zip(outputs, results)})
+for source, target in [(FEEDS, RESULTS), *zip(MORE[::2], MORE[1::2])]:
+    feeds = dict(np.load(source))
+    missing = set(info["inputNames"]) - set(feeds)
+    if missing:
+        sys.exit(f"no data for inputs {sorted(missing)}")
+    results = module.forward([variable(port, feeds[name]) for name, port in zip(info["inputNames"], info["inputs"])])
+    if len(results) != len(outputs):
+        sys.exit(f"forward gave {len(results)} of {len(outputs)} outputs")
+    np.savez(target, **{name: array_of(var) for name, var in zip(outputs, results)})

@@ -60,6 +60,7 @@ def shared(uses):
 
 CASES = {
     "stride 1, depthwise": transposed((16, 1, 3, 3), group=16, pads=[1, 1, 1, 1]),
+    "1x1": transposed((24, 16, 1, 1)),
     "stride 2": transposed((4, 32, 2, 2), strides=[2, 2]),
     "stride 2, groups": transposed((16, 8, 1, 5), group=2, strides=[1, 2]),
     "shared weights": shared(6),
@@ -105,6 +106,26 @@ def test_float(tmp_path, name):
     source, ours, _ = files(tmp_path, name, [])
     assert errors(name, source, [ours], "normal")[0] <= 1e-5
     assert SCALE not in Net(ours).op_types()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_folded_normalization_is_that_of_the_stock_converter(tmp_path, biased):
+    """Bit for bit: the runtime rounds activations to 8 bits in low-memory mode, where a last bit makes another model."""
+    constants = {"w": normal(1, 64, 16, 3, 3)} | normalization(64) | {"v": np.abs(normal(6, 64)) + np.float32(0.1)}
+    names = ["x", "w"]
+    if biased:
+        constants["c"] = normal(7, 64)
+        names.append("c")
+    nodes = [  # the stock converter takes a missing epsilon for 0
+        helper.make_node("Conv", names, ["t"]),
+        helper.make_node("BatchNormalization", ["t", "g", "b", "m", "v"], ["y"], epsilon=1e-5),
+    ]
+    onnx.save(model(nodes, constants, [1, 16, 9, 11]), tmp_path / "source.onnx")
+    clients.convert(tmp_path / "source.onnx", tmp_path / "ours.mnn")
+    clients.stock_convert(tmp_path / "source.onnx", tmp_path / "stock.mnn")
+    [ours], [stock] = (Net(tmp_path / f"{who}.mnn").convolutions().values() for who in ("ours", "stock"))
+    assert np.array_equal(ours.weights, stock.weights)
+    assert np.array_equal(ours.bias, stock.bias)
 
 
 def test_shared_weights_are_stored_once(tmp_path):

@@ -42,7 +42,8 @@ Value InverseRoot(NodeContext& n, Value variance, float epsilon) {
   return n.b.Unary(U::RSQRT, n.b.Add(variance, n.b.ScalarFloat(epsilon)));
 }
 
-// x * scale[c] + shift[c] with scale = gamma / sqrt(var + epsilon), shift = beta - mean * scale.
+// x * scale[c] + shift[c] with scale = gamma / sqrt(var + epsilon), shift = beta - gamma * mean / sqrt(var + epsilon). The order is that of the
+// stock converter: in low-memory mode the runtime rounds activations to 8 bits, and a last bit of a bias decides some of them.
 void ConstantBatchNorm(NodeContext& n, Value x, const std::vector<float>& gamma, const std::vector<float>& beta,
                        const std::vector<float>& mean, const std::vector<float>& var, float epsilon) {
   const size_t rank = n.b.Rank(x), channels = gamma.size();
@@ -54,9 +55,9 @@ void ConstantBatchNorm(NodeContext& n, Value x, const std::vector<float>& gamma,
   mnn::ScaleT param;
   param.channels = static_cast<int32_t>(channels);
   for (size_t c = 0; c < channels; ++c) {
-    const float scale = gamma[c] / std::sqrt(var[c] + epsilon);
-    param.scaleData.push_back(scale);
-    param.biasData.push_back(beta[c] - mean[c] * scale);
+    const float deviation = std::sqrt(var[c] + epsilon);
+    param.scaleData.push_back(gamma[c] / deviation);
+    param.biasData.push_back(beta[c] - gamma[c] * mean[c] / deviation);
   }
   if (rank == 4) {
     return n.SetOutput(0, n.b.Emit(mnn::OpType::Scale, Param(std::move(param)), {x}, {n.b.type(x), n.b.shape(x)}));
