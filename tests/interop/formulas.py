@@ -16,21 +16,30 @@ def row_sums(values):
     return np.add.accumulate(values, axis=1, dtype=np.float32)[:, -1]
 
 
-def symmetric(rows, bits):
-    """-> codes, scales"""
+def half(values):
+    """The nearest half floats, none beyond the largest, as float32."""
+    return np.clip(values, -65504, 65504).astype(np.float16).astype(np.float32)
+
+
+def as_it_is(values):
+    return values
+
+
+def symmetric(rows, bits, stored=as_it_is):
+    """-> codes, scales, which are rounded by `stored` before codes are taken"""
     top = np.float32(2 ** (bits - 1) - 1)
-    scales = np.abs(rows).max(1) / top
+    scales = stored(np.abs(rows).max(1) / top)
     live = scales > np.float32(1e-6)
     codes = round_away(rows / np.where(live, scales, ONE)[:, None])
     codes = np.clip(codes, -top - 1, top) * live[:, None]
     return codes.astype(np.int8), scales
 
 
-def asymmetric(rows, bits):
+def asymmetric(rows, bits, stored=as_it_is):
     """-> codes, scales, minima"""
     low, high = np.float32(-(2 ** (bits - 1))), np.float32(2 ** (bits - 1) - 1)
-    minima = rows.min(1)
-    scales = (rows.max(1) - minima) / np.float32(2**bits - 1)
+    least = rows.min(1)
+    minima, scales = stored(least), stored((rows.max(1) - least) / np.float32(2**bits - 1))
     live = scales > np.float32(1e-6)
     codes = round_away((rows - minima[:, None]) / np.where(live, scales, ONE)[:, None]) + low
     codes = np.where(live[:, None], np.clip(codes, low, high), low)
