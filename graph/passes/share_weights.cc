@@ -81,7 +81,6 @@ Status ShareWeights(Graph& graph, const ImportOptions& options) {
       ops.push_back(Constant(graph, op.name + "__bias", {outputs}, std::move(bias)));
       op.inputs.push_back(ops.back().outputs[0]);
     }
-    op.type = mnn::OpType::Convolution;
     op.bulk.clear();
     ops.push_back(std::move(op));
   }

@@ -16,6 +16,7 @@ SETTINGS = {
 NOISE = 1.05
 SCALE = 77  # the operator type of a batch normalisation that is an op of its own
 CONSTANT = 11
+DEPTHWISE = 13
 
 
 def normal(seed, *shape):
@@ -58,12 +59,20 @@ def shared(uses):
     return model(nodes, {"w": peak + normal(1, 8, 8, 1, 16) / 60, "last": normal(2, 16, 8, 1, 1)}, [1, 8, 1, 64])
 
 
+def halved(uses):
+    """A low-pass filter of one channel with half the samples, again and again."""
+    nodes = [helper.make_node("Conv", [f"x{i}" if i else "x", "w"], [f"x{i + 1}"], pads=[0, 7, 0, 8], strides=[1, 2]) for i in range(uses)]
+    nodes.append(helper.make_node("Conv", [f"x{uses}", "last"], ["y"]))
+    return model(nodes, {"w": np.hanning(16).astype(np.float32).reshape(1, 1, 1, 16) / 8, "last": normal(2, 16, 1, 1, 1)}, [1, 1, 1, 512])
+
+
 CASES = {
     "stride 1, depthwise": transposed((16, 1, 3, 3), group=16, pads=[1, 1, 1, 1]),
     "1x1": transposed((24, 16, 1, 1)),
     "stride 2": transposed((4, 32, 2, 2), strides=[2, 2]),
     "stride 2, groups": transposed((16, 8, 1, 5), group=2, strides=[1, 2]),
     "shared weights": shared(6),
+    "shared weights of one channel": halved(6),
 }
 
 
@@ -126,6 +135,14 @@ def test_folded_normalization_is_that_of_the_stock_converter(tmp_path, biased):
     [ours], [stock] = (Net(tmp_path / f"{who}.mnn").convolutions().values() for who in ("ours", "stock"))
     assert np.array_equal(ours.weights, stock.weights)
     assert np.array_equal(ours.bias, stock.bias)
+
+
+def test_shared_weights_of_one_channel_stay_depthwise(tmp_path):
+    """The runtime takes twice the time for the other operator."""
+    _, ours, stock = files(tmp_path, "shared weights of one channel", [])
+    for path in (ours, stock):
+        assert Net(path).op_types().count(DEPTHWISE) == 6
+    assert Net(ours).op_types().count(CONSTANT) == 1
 
 
 def test_shared_weights_are_stored_once(tmp_path):
