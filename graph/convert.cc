@@ -4,6 +4,7 @@
 
 #include "graph/export/exporter.h"
 #include "graph/export/output_file.h"
+#include "graph/import/input_shapes.h"
 #include "graph/import/mnn/mnn_importer.h"
 #include "graph/import/onnx/onnx_importer.h"
 #include "graph/model_json/read.h"
@@ -64,13 +65,29 @@ std::optional<SparsityOptions> SparsityFrom(const ConvertOptions& options) {
   return sparsity;
 }
 
+// Sources whose graph stays as it is.
+bool IsKept(SourceFormat format) { return format == SourceFormat::kMnn || format == SourceFormat::kJson; }
+
+Status FixKeptShapes(const ImportOptions& options, Model* model) {
+  if (model->usage == mnn::Usage::INFERENCE_STATIC) {
+    model->notes.push_back("--saveStaticModel has no effect: the source is static already");
+    return {};
+  }
+  QP_RETURN_IF_ERROR(FixInputOps(options, model));
+  model->notes.push_back("--saveStaticModel: inputs have fixed shapes; the rest of the graph of an MNN source is kept as it is");
+  return {};
+}
+
 // What was asked of the graph in vain.
 void NoteOptionsWithoutEffect(SourceFormat format, const ImportOptions& options, Model* model) {
-  const bool kept = format == SourceFormat::kMnn || format == SourceFormat::kJson;
   const auto none = [&](std::string_view option) {
     model->notes.push_back(fmt::format("--{} has no effect: the graph of an MNN source is kept as it is", option));
   };
-  if (kept && !options.keep_input_format) none("keepInputFormat=0");
+  if (!IsKept(format)) return;
+  if (!options.keep_input_format) none("keepInputFormat=0");
+  if (options.allow_custom_op) none("allowCustomOp");
+  if (options.for_training) none("forTraining");
+  if (options.dump_passes) none("dumpPass");
 }
 
 struct Planned {
@@ -88,6 +105,7 @@ StatusOr<Planned> PlanWithModel(const ConvertOptions& options, const dispatch::C
   if (known.quantize.recipe != nullptr && known.output.uuid.empty()) {
     known.output.uuid = known.quantize.recipe->pipeline.mnn_uuid.value_or("");
   }
+  QP_RETURN_IF_ERROR(ResolveInputShapes(&known.import));
   QP_ASSIGN_OR_RETURN(planned.model, ImportModel(known.import));
   if (planned.model.uuid.empty()) planned.model.uuid = known.output.uuid;
   planned.conversion.notes = planned.model.notes;
@@ -132,10 +150,13 @@ StatusOr<SourceFormat> FormatToRead(const ImportOptions& options) {
   return options.format;
 }
 
-StatusOr<Model> ImportModel(const ImportOptions& options) {
+StatusOr<Model> ImportModel(const ImportOptions& given) {
+  ImportOptions options = given;
+  QP_RETURN_IF_ERROR(ResolveInputShapes(&options));
   QP_ASSIGN_OR_RETURN(const SourceFormat format, FormatToRead(options));
   QP_ASSIGN_OR_RETURN(Model model, Import(format, options));
   SetBatch(options.batch, &model);
+  if (options.static_shapes && IsKept(format)) QP_RETURN_IF_ERROR(FixKeptShapes(options, &model));
   NoteOptionsWithoutEffect(format, options, &model);
   return model;
 }

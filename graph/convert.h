@@ -20,6 +20,12 @@ struct Recipe;
 
 enum class SourceFormat : uint8_t { kAuto, kMnn, kOnnx, kTensorFlow, kTfLite, kCaffe, kJson };
 
+// A shape that the user fixes: sizes from 1.
+struct InputShape {
+  std::string name;
+  std::vector<int64_t> dims;
+};
+
 // How a source is turned into a graph.
 struct ImportOptions {
   SourceFormat format = SourceFormat::kAuto;
@@ -35,6 +41,11 @@ struct ImportOptions {
   bool align_denormals = true;        // flush denormal convolution weights to zero
   bool gelu_approximation = true;     // erf GELU in front of a product: by the tanh formula (2e-4 relative error)
   bool for_training = false;
+  bool allow_custom_op = false;       // operators that nobody knows are written as they are, as Extra ops
+  bool dump_passes = false;           // notes say how many operators each pass leaves
+  bool static_shapes = false;         // every input has a fixed shape, and what follows from that is a constant
+  std::string input_config_path;      // shapes for that as a file, read where input_shapes is empty
+  std::vector<InputShape> input_shapes;
 };
 
 struct QuantizeOptions {

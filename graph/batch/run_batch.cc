@@ -46,6 +46,10 @@ StatusOr<std::string> SourceHashes(const ImportOptions& import) {
     QP_ASSIGN_OR_RETURN(const std::string hash, FileHash(import.prototxt_path));
     all += hash;
   }
+  if (import.static_shapes && !import.input_config_path.empty()) {
+    QP_ASSIGN_OR_RETURN(const std::string hash, FileHash(import.input_config_path));
+    all += hash;
+  }
   for (const std::string& path : model.external_files) {
     QP_ASSIGN_OR_RETURN(const std::string hash, FileHash(path));
     all += hash;

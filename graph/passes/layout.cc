@@ -54,6 +54,7 @@ Rule RuleOf(OpType type) {
     case OpType::ELU:
     case OpType::Selu:
     case OpType::UnaryOp:
+    case OpType::Dropout:
     case OpType::Padding:
       return Rule::kFollow;
     case OpType::BinaryOp:

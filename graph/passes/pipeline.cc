@@ -25,15 +25,24 @@ constexpr Pass kPasses[] = {
     {"remove-dead", RemoveDeadOps, "drops what the fusions left behind"},
 };
 
+size_t CountOps(const Model& model) {
+  size_t count = model.main.ops.size();
+  for (const Graph& graph : model.subgraphs) count += graph.ops.size();
+  return count;
+}
+
 }  // namespace
 
 std::span<const Pass> ImportPasses() { return kPasses; }
 
 Status RunImportPasses(Model& model, const ImportOptions& options) {
+  std::string counts = fmt::format("operators after each pass: {} at first", CountOps(model));
   for (const Pass& pass : kPasses) {
     QP_RETURN_IF_ERROR(pass.run(model.main, options));
     for (Graph& graph : model.subgraphs) QP_RETURN_IF_ERROR(pass.run(graph, options));
+    if (options.dump_passes) counts += fmt::format(", {} {}", pass.name, CountOps(model));
   }
+  if (options.dump_passes) model.notes.push_back(std::move(counts));
   return absl::OkStatus();
 }
 

@@ -32,6 +32,12 @@ std::string_view Name(const std::string_view (&names)[kCount], Enum value) {
   return names[static_cast<size_t>(value)];
 }
 
+Json ShapesJson(const std::vector<InputShape>& shapes) {
+  Json json = Json::array();
+  for (const InputShape& shape : shapes) json.push_back({{"name", shape.name}, {"dims", shape.dims}});
+  return json;
+}
+
 Json ImportJson(const ImportOptions& import) {
   return {{"model", import.model_path},
           {"prototxt", import.prototxt_path},
@@ -45,7 +51,10 @@ Json ImportJson(const ImportOptions& import) {
           {"useOriginRNNImpl", import.recurrent_native},
           {"alignDenormalizedValue", import.align_denormals},
           {"useGeluApproximation", import.gelu_approximation},
-          {"forTraining", import.for_training}};
+          {"forTraining", import.for_training},
+          {"allowCustomOp", import.allow_custom_op},
+          {"saveStaticModel", import.static_shapes},
+          {"inputShapes", ShapesJson(import.input_shapes)}};
 }
 
 Json SparseJson(const dispatch::SparseLayer& sparse) {
@@ -87,7 +96,22 @@ Json LayerJson(const WeightPlan& plan) {
   return json;
 }
 
-ImportOptions ReadImport(ObjectReader in) {
+std::vector<InputShape> ReadShapes(const Node& list, const std::string& file, const std::string& path, Status* status) {
+  std::vector<InputShape> shapes;
+  for (size_t i = 0; i < list.items.size() && status->ok(); ++i) {
+    ObjectReader in(list.items[i], file, fmt::format("{}[{}]", path, i), status);
+    InputShape shape = {in.Text("name"), {}};
+    for (int32_t size : in.Ints("dims")) {
+      if (size < 1) in.Fail(in.line(), "dims", fmt::format("{} found; expected sizes from 1", size));
+      shape.dims.push_back(size);
+    }
+    in.Finish();
+    shapes.push_back(std::move(shape));
+  }
+  return shapes;
+}
+
+ImportOptions ReadImport(ObjectReader in, const std::string& file, Status* status) {
   ImportOptions import;
   import.model_path = in.Text("model");
   import.prototxt_path = in.Text("prototxt");
@@ -104,6 +128,9 @@ ImportOptions ReadImport(ObjectReader in) {
   import.align_denormals = in.Bool("alignDenormalizedValue");
   import.gelu_approximation = in.Bool("useGeluApproximation");
   import.for_training = in.Bool("forTraining");
+  import.allow_custom_op = in.Bool("allowCustomOp");
+  import.static_shapes = in.Bool("saveStaticModel");
+  if (const Node* list = in.Array("inputShapes")) import.input_shapes = ReadShapes(*list, file, in.PathOf("inputShapes"), status);
   in.Finish();
   return import;
 }
@@ -236,7 +263,7 @@ StatusOr<ConvertOptions> ParsePlan(std::string_view text, const std::string& fil
             fmt::format("version {} of the plan format; this program knows {}", version, kFormatVersion));
   }
   in.Text("version");
-  if (const Node* source = in.Object("source")) options.import = ReadImport(ObjectReader(*source, file, "source", &status));
+  if (const Node* source = in.Object("source")) options.import = ReadImport(ObjectReader(*source, file, "source", &status), file, &status);
   options.quantize.nonfinite = static_cast<NonFinitePolicy>(in.Choice("nonfinite", {kPolicies[0], kPolicies[1], kPolicies[2]}));
   if (const Node* node = in.Object("output")) {
     ObjectReader output(*node, file, "output", &status);

@@ -96,6 +96,13 @@ def unsupported():
     return model(nodes, [], [value_info("x", [1, 8])], [value_info("y", [1, 8])])
 
 
+def open_batch():
+    """An input whose first size only a run knows."""
+    open_dim = field(1, field(2, "N")) + field(1, field(1, 8))
+    x = field(1, "x") + field(2, field(1, field(1, FLOAT) + field(2, open_dim)))
+    return model([node("Relu", "relu", ["x"], ["y"])], [], [x], [field(1, "y") + field(2, field(1, field(1, FLOAT)))])
+
+
 def cycle():
     nodes = [node("Add", "one", ["x", "b"], ["a"]), node("Relu", "two", ["a"], ["b"])]
     return model(nodes, [], [value_info("x", [1, 8])], [value_info("b", [1, 8])])
@@ -136,6 +143,7 @@ KINDS = {
     "tiny": convolutions,
     "nan": lambda: convolutions(float("nan")),
     "inf": lambda: convolutions(float("-inf")),
+    "open": open_batch,
     "unsupported": unsupported,
     "cycle": cycle,
     "control": control_characters,

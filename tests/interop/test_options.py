@@ -82,3 +82,99 @@ def test_keep_input_format(tmp_path, keep):
     assert conversions == (5 if keep else 2)
     feeds = {"x": normal(2, 3, 8, 8), "u": normal(2, 8, 8, 8), "p": normal(1, 4, 5, 6)}
     compare(source, target, feeds)
+
+
+def sequence(folder):
+    """Splits the channels of [N, T, 16] into heads, by arithmetic on the shape; the second input shares both dimensions."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Slice", ["s", "zero", "two"], ["head"]),
+        helper.make_node("Concat", ["head", "four", "rest"], ["target"], axis=0),
+        helper.make_node("Reshape", ["x", "target"], ["r"]),
+        helper.make_node("Transpose", ["r"], ["t"], perm=[0, 2, 1, 3]),
+        helper.make_node("Softmax", ["t"], ["y"], axis=-1),
+        helper.make_node("Add", ["x", "u"], ["z"]),
+    ]
+    weights = {"zero": np.array([0]), "two": np.array([2]), "four": np.array([4]), "rest": np.array([-1])}
+    inputs = {"x": ["N", "T", 16], "u": ["N", "T", 16]}
+    return save(folder / "sequence.onnx", nodes, weights, inputs, {"y": None, "z": None})
+
+
+def test_static_model(tmp_path):
+    """Nothing of the arithmetic is left, all sizes are numbers, and the plan holds the shapes without their file."""
+    source, config = sequence(tmp_path), tmp_path / "shapes.txt"
+    config.write_text("# batch and time\ninput_size = 1\ninput_names = x\ninput_dims = 2x3x16\n")
+    target = check_plan(source, tmp_path, "--saveStaticModel", "--inputConfigFile", config)
+    net = ops(target, tmp_path)
+    assert {op["name"]: op["main"]["dims"] for op in net if op["type"] == "Input"} == {"x": [2, 3, 16], "u": [2, 3, 16]}
+    assert not {op["type"] for op in net} & {"Shape", "Rank", "Size", "StridedSlice", "Concat", "Const"}
+    assert [op["main"]["dims"] for op in net if op["type"] == "Reshape"] == [[2, 3, 4, 4]]
+    compare(source, target, {"x": normal(2, 3, 16), "u": normal(2, 3, 16)})
+    config.unlink()
+    clients.convert(source, tmp_path / "again.mnn", "--batch", "2")  # the file is no longer needed by others
+
+
+def test_static_mnn_source(tmp_path):
+    """The graph is kept; its inputs get sizes."""
+    source, config = sequence(tmp_path), tmp_path / "shapes.txt"
+    config.write_text("input_size=2\ninput_names=u, x\ninput_dims=2x3x16,2x3x16")
+    clients.convert(source, tmp_path / "open.mnn")
+    target = check_plan(tmp_path / "open.mnn", tmp_path, "--saveStaticModel", "--inputConfigFile", config)
+    net = ops(target, tmp_path)
+    assert {op["name"]: op["main"]["dims"] for op in net if op["type"] == "Input"} == {"x": [2, 3, 16], "u": [2, 3, 16]}
+    compare(source, target, {"x": normal(2, 3, 16), "u": normal(2, 3, 16)})
+
+
+def custom(folder):
+    """An operator that nobody knows, with every kind of attribute, a missing input and two results."""
+    details = {"alpha": 1.5, "n": -3, "mode": "abc", "ints": [1, 2], "floats": [0.5, 2.0], "strs": ["p", "q"]}
+    tensor = numpy_helper.from_array(np.arange(6, dtype=np.int64).reshape(2, 3), "t")
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("MyOp", ["a", "", "k"], ["b", "b2"], domain="my.domain", t=tensor, **details),
+        helper.make_node("Relu", ["b"], ["y"]),
+    ]
+    weights = {"w": normal(8, 3, 3, 3), "k": normal(4)}
+    return save(folder / "custom.onnx", nodes, weights, {"x": [1, 3, 8, 8]}, {"y": None, "b2": None}, ["my.domain"])
+
+
+def attributes(op):
+    return {attribute["key"]: {k: v for k, v in attribute.items() if k != "key"} for attribute in op["main"]["attr"]}
+
+
+def test_custom_op(tmp_path):
+    """Inputs, results and attributes of the operator are those that the stock converter writes."""
+    source = custom(tmp_path)
+    target = check_plan(source, tmp_path, "--allowCustomOp", "--weightQuantBits", "4")
+    clients.stock_convert(source, tmp_path / "stock.mnn", "--allowCustomOp")
+    ours, stock = (
+        next(op for op in ops(path, tmp_path) if op["type"] == "Extra") for path in (target, tmp_path / "stock.mnn")
+    )
+    assert ours["name"] == stock["name"] == "b"
+    assert (ours["main"]["type"], ours["main"]["engine"]) == ("MyOp", "ONNX")
+    assert len(ours["inputIndexes"]) == 3 and ours["inputIndexes"][1] == -1
+    assert len(ours["outputIndexes"]) == len(stock["outputIndexes"]) == 2
+    found = attributes(ours)
+    assert found == attributes(stock)
+    assert found["t"]["tensor"]["int32s"] == [0, 1, 2, 3, 4, 5] and found["onnx_opset_version"] == {"i": 17}
+
+
+def test_for_training(tmp_path):
+    """BatchNorm and Dropout are kept, as the stock converter keeps them."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("BatchNormalization", ["a", "s", "b", "m", "v"], ["c"]),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("Dropout", ["d"], ["e"]),
+        helper.make_node("AveragePool", ["e"], ["y"], kernel_shape=[2, 2]),
+    ]
+    weights = {"w": normal(8, 3, 3, 3)} | {name: normal(8) for name in "sbm"} | {"v": np.abs(normal(8)) + 1}
+    source = save(tmp_path / "training.onnx", nodes, weights, {"x": [1, 3, 8, 8]}, {"y": None})
+    target = check_plan(source, tmp_path, "--forTraining")
+    clients.stock_convert(source, tmp_path / "stock.mnn", "--forTraining")
+    wanted = ["Convolution", "BatchNorm", "ReLU", "Dropout", "Pooling"]
+    for path in (target, tmp_path / "stock.mnn"):
+        assert [op["type"] for op in ops(path, tmp_path) if op["type"] in wanted] == wanted
+    ours, stock = (next(op["main"] for op in ops(path, tmp_path) if op["type"] == "BatchNorm") for path in (target, tmp_path / "stock.mnn"))
+    for field in ("channels", "slopeData", "meanData", "varData", "biasData", "epsilon"):
+        assert np.allclose(ours[field], stock[field], rtol=1e-6), field

@@ -17,6 +17,11 @@ graph::ImportOptions ImportFrom(const ParsedLine& line) {
   import.convert_matmul_to_conv = line.Flag("convertMatmulToConv");
   import.batch = static_cast<int>(line.Int("batch"));
   import.keep_input_format = line.Flag("keepInputFormat");
+  import.allow_custom_op = line.Flag("allowCustomOp");
+  import.for_training = line.Flag("forTraining");
+  import.dump_passes = line.command->bit == kConvert && line.Flag("dumpPass");
+  import.static_shapes = line.Flag("saveStaticModel");
+  import.input_config_path = line.Text("inputConfigFile");
   import.gelu_approximation = line.Flag("useGeluApproximation");
   import.group_conv_native = line.Flag("groupConvNative");
   import.recurrent_native = line.Flag("useOriginRNNImpl");
@@ -78,6 +83,7 @@ std::vector<std::string> OptionsWithoutEffect(const ParsedLine& line, const grap
     if (quantize.requantize && !request.fp16) needs("requantize", "weightQuantBits or --fp16");
   }
   if (line.Given("blockPolicy") && request.block <= 0 && !by_layer) needs("blockPolicy", "weightQuantBlock");
+  if (line.Given("inputConfigFile") && !line.Flag("saveStaticModel")) needs("inputConfigFile", "saveStaticModel");
   if (quantize.strict_recipe && !by_layer) needs("strictRecipe", "compressionParamsFile or --rule");
   if (line.command->bit == kConvert && line.Flag("json") && !line.Flag("dry-run")) needs("json", "dry-run");
   return notes;

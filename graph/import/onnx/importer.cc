@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/import/input_shapes.h"
+#include "graph/import/onnx/custom_op.h"
 #include "graph/import/onnx/node_context.h"
 
 namespace quantpress::graph::onnx {
@@ -87,7 +89,9 @@ std::optional<Shape> Importer::ShapeOf(const ValueView& value) {
   if (!value.shape) return std::nullopt;
   Shape shape;
   for (const DimView& d : *value.shape) {
+    const auto fixed = d.param.empty() ? fixed_dims_.end() : fixed_dims_.find(d.param);
     if (d.value && *d.value >= 0) shape.push_back(*d.value);
+    else if (fixed != fixed_dims_.end()) shape.push_back(fixed->second);
     else shape.push_back(symbols_.Named(d.param));
   }
   return shape;
@@ -173,7 +177,7 @@ void Importer::ConvertNode(const NodeView& node, Scope* scope) {
   const std::string name = node.outputs.empty() ? std::string(node.name) : std::string(node.outputs[0]);
   if (ConvertFunctionCall(node, scope)) return;
   const OpRow* row = FindOp(node.domain, node.op_type, opset);
-  if (row == nullptr) {
+  if (row == nullptr && !options_.allow_custom_op) {
     auto& [count, first] = unknown_ops_[fmt::format("{}{}{} (opset {})", node.domain, node.domain.empty() ? "" : ".",
                                                     node.op_type, opset)];
     if (count++ == 0) first = NodeLabel(node);
@@ -186,7 +190,7 @@ void Importer::ConvertNode(const NodeView& node, Scope* scope) {
   }
   if (scope->names_tensors) builder.SetNamePrefix(name);
   NodeContext context(this, scope, node, opset);
-  row->function(context);
+  (row != nullptr ? row->function : ConvertCustomOp)(context);
   const Status status = builder.TakeStatus();
   if (!status.ok()) AddError(node, *scope, opset, status);
 }
@@ -297,15 +301,35 @@ void Importer::StoreSubgraphs() {
   }
 }
 
-StatusOr<Model> Importer::Run() {
+// A dimension with a name has one size, wherever the name stands.
+Status Importer::FixNamedDimensions() {
+  for (const InputShape& given : options_.input_shapes) {
+    for (const ValueView& v : view_.graph->inputs) {
+      if (v.name != given.name || !v.shape || v.shape->size() != given.dims.size()) continue;
+      for (size_t i = 0; i < given.dims.size(); ++i) {
+        const DimView& d = (*v.shape)[i];
+        if (d.value || d.param.empty()) continue;
+        const auto [known, is_new] = fixed_dims_.emplace(d.param, given.dims[i]);
+        if (is_new || known->second == given.dims[i]) continue;
+        return InvalidInput("'{}': dimension {} of input '{}' is called '{}', which is {} elsewhere; the shape given says {}",
+                            options_.model_path, i, v.name, d.param, known->second, given.dims[i]);
+      }
+    }
+  }
+  return {};
+}
+
+Status Importer::DefineInputs(Scope* scope) {
   const GraphView& graph = *view_.graph;
-  model_.source = mnn::NetSource::ONNX;
-  for (const auto& [key, value] : view_.metadata) model_.metadata.emplace_back(key, value);
-  GraphBuilder builder(&model_.main, &symbols_, ToBuildOptions(options_));
-  Scope scope(&builder, nullptr, &view_.opsets, "");
   std::unordered_set<std::string_view> weights;
   for (const TensorView& t : graph.initializers) weights.insert(t.name);
   for (const SparseTensorView& t : graph.sparse_initializers) weights.insert(t.values.name);
+  std::vector<std::string> names;
+  for (const ValueView& v : graph.inputs) {
+    if (!weights.contains(v.name)) names.emplace_back(v.name);
+  }
+  QP_RETURN_IF_ERROR(CheckShapedInputs(options_, names));
+  QP_RETURN_IF_ERROR(FixNamedDimensions());
   for (const ValueView& v : graph.inputs) {
     if (weights.contains(v.name)) continue;  // an initializer that is also an input is its default value
     if (!v.is_tensor || TypeOf(v) == ElementType::kUnknown || TypeOf(v) == ElementType::kString) {
@@ -314,8 +338,36 @@ StatusOr<Model> Importer::Run() {
     }
     std::optional<Shape> shape = ShapeOf(v);
     if (shape && !shape->empty() && !IsKnown((*shape)[0]) && options_.batch > 0) (*shape)[0] = options_.batch;
-    scope.Define(v.name, builder.Input(std::string(v.name), TypeOf(v), std::move(shape)));
+    if (options_.static_shapes) {
+      QP_ASSIGN_OR_RETURN(shape, FixedShape(options_, v.name, shape));
+    }
+    scope->Define(v.name, scope->builder().Input(std::string(v.name), TypeOf(v), std::move(shape)));
   }
+  return {};
+}
+
+void Importer::NoteOpenShapes() {
+  size_t open = 0;
+  std::string_view first;
+  for (const Op& op : model_.main.ops) {
+    for (int t : op.outputs) {
+      const auto& shape = model_.main.shapes[static_cast<size_t>(t)];
+      if (shape && IsStatic(*shape)) continue;
+      if (open++ == 0) first = op.name;
+    }
+  }
+  if (open == 0) return;
+  Note(fmt::format("--saveStaticModel: the sizes of {} tensor{} depend on data and stay open, the first in '{}'", open,
+                   open == 1 ? "" : "s", first));
+}
+
+StatusOr<Model> Importer::Run() {
+  const GraphView& graph = *view_.graph;
+  model_.source = mnn::NetSource::ONNX;
+  for (const auto& [key, value] : view_.metadata) model_.metadata.emplace_back(key, value);
+  GraphBuilder builder(&model_.main, &symbols_, ToBuildOptions(options_));
+  Scope scope(&builder, nullptr, &view_.opsets, "");
+  QP_RETURN_IF_ERROR(DefineInputs(&scope));
   if (!builder.ok()) return Annotate(builder.TakeStatus(), options_.model_path);
   std::vector<std::string_view> outputs;
   for (const ValueView& v : graph.outputs) outputs.push_back(v.name);
@@ -331,8 +383,12 @@ StatusOr<Model> Importer::Run() {
     model_.output_names.emplace_back(v.name);
   }
   builder.RecordShapes();
+  if (options_.static_shapes) NoteOpenShapes();
   model_.external_files = external_.paths();
   StoreSubgraphs();
+  if (options_.allow_custom_op) {
+    for (std::string& note : CustomOpNotes(model_)) Note(std::move(note));
+  }
   return std::move(model_);
 }
 

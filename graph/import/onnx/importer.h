@@ -107,6 +107,9 @@ class Importer {
  private:
   void ConvertNode(const NodeView& node, Scope* scope);
   bool ConvertFunctionCall(const NodeView& node, Scope* scope);
+  Status FixNamedDimensions();
+  Status DefineInputs(Scope* scope);
+  void NoteOpenShapes();
   Status ErrorSummary() const;
   void StoreSubgraphs();
 
@@ -114,6 +117,7 @@ class Importer {
   ModelView view_;
   ExternalFiles external_;
   SymbolTable symbols_;
+  std::map<std::string_view, int64_t> fixed_dims_;  // named dimensions of inputs whose shape the user fixes
   Model model_;
   std::vector<std::unique_ptr<Graph>> subgraphs_;
   std::set<std::string> subgraph_names_;

@@ -125,7 +125,8 @@ void Dropout(NodeContext& n) {
     }
     if (!training) n.Note("training_mode is computed at run time; nothing is dropped");
   }
-  n.SetOutput(0, x);
+  const bool keep = n.options().for_training;
+  n.SetOutput(0, keep ? n.b.Emit(mnn::OpType::Dropout, {}, {x}, {n.b.type(x), n.b.shape(x), n.b.info(x).stored}) : x);
   if (!n.OutputUsed(1)) return;
   const Value one = n.opset() >= 10 ? n.b.ScalarInt(1, ElementType::kBool) : n.b.ScalarLike(1, x);
   n.SetOutput(1, n.b.Fill(n.b.ShapeOf(x), one));

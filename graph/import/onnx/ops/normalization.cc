@@ -52,6 +52,16 @@ void ConstantBatchNorm(NodeContext& n, Value x, const std::vector<float>& gamma,
     return n.Fail("scale, bias, mean and variance of {}, {}, {} and {} elements for a tensor of shape {}", channels, beta.size(),
                   mean.size(), var.size(), ShapeText(n.b.shape(x)));
   }
+  if (n.options().for_training && rank == 4) {
+    mnn::BatchNormT norm;
+    norm.channels = static_cast<int32_t>(channels);
+    norm.slopeData = gamma;
+    norm.biasData = beta;
+    norm.meanData = mean;
+    norm.varData = var;
+    norm.epsilon = epsilon;
+    return n.SetOutput(0, n.b.Emit(mnn::OpType::BatchNorm, Param(std::move(norm)), {x}, {n.b.type(x), n.b.shape(x)}));
+  }
   mnn::ScaleT param;
   param.channels = static_cast<int32_t>(channels);
   for (size_t c = 0; c < channels; ++c) {
