@@ -6,14 +6,35 @@
 #include "graph/export/output_file.h"
 #include "graph/import/input_shapes.h"
 #include "graph/import/mnn/mnn_importer.h"
+#include "graph/import/mnn/split_blocks.h"
 #include "graph/import/onnx/onnx_importer.h"
 #include "graph/model_json/read.h"
 #include "graph/passes/pipeline.h"
 #include "graph/plan_sparsity.h"
 #include "graph/recipe/recipe.h"
+#include "graph/target_version.h"
 
 namespace quantpress::graph {
 namespace {
+
+void NoteAttention(const ImportOptions& options, Model* model) {
+  size_t count = 0;
+  const auto add = [&](const Graph& graph) {
+    for (const Op& op : graph.ops) count += op.type == mnn::OpType::Attention;
+  };
+  add(model->main);
+  for (const Graph& graph : model->subgraphs) add(graph);
+  if (count > 0) {
+    model->notes.push_back(fmt::format("--transformerFuse: {} attention layer{} became one operator{}", count, count == 1 ? "" : "s",
+                                       count == 1 ? "" : " each"));
+  } else if (options.target < kAttentionVersion) {
+    model->notes.push_back(fmt::format("--transformerFuse has no effect: the runtime has the operator from {} on, --targetVersion is {}",
+                                       TargetText(kAttentionVersion), TargetText(options.target)));
+  } else {
+    model->notes.push_back(
+        "--transformerFuse has no effect: no attention over one batch with as many queries as keys and one mask for all heads was found");
+  }
+}
 
 StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
   switch (format) {
@@ -25,6 +46,7 @@ StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
     case SourceFormat::kOnnx: {
       QP_ASSIGN_OR_RETURN(Model model, ImportOnnx(options));
       QP_RETURN_IF_ERROR(RunImportPasses(model, options));
+      if (options.fuse_attention) NoteAttention(options, &model);
       return model;
     }
     default:
@@ -83,11 +105,18 @@ void NoteOptionsWithoutEffect(SourceFormat format, const ImportOptions& options,
   const auto none = [&](std::string_view option) {
     model->notes.push_back(fmt::format("--{} has no effect: the graph of an MNN source is kept as it is", option));
   };
-  if (!IsKept(format)) return;
+  if (!IsKept(format)) {
+    if (options.split_block_quant) {
+      model->notes.push_back("--splitBlockQuant has no effect: it splits layers that an MNN source holds quantized in blocks");
+    }
+    return;
+  }
   if (!options.keep_input_format) none("keepInputFormat=0");
   if (options.allow_custom_op) none("allowCustomOp");
   if (options.for_training) none("forTraining");
   if (options.dump_passes) none("dumpPass");
+  if (options.optimize_prefer == 2) none("optimizePrefer=2");
+  if (options.fuse_attention) none("transformerFuse");
 }
 
 struct Planned {
@@ -114,6 +143,7 @@ StatusOr<Planned> PlanWithModel(const ConvertOptions& options, const dispatch::C
     sparsity->cancellation = cancellation;
     QP_RETURN_IF_ERROR(PlanSparsity(planned.model, *sparsity, &planned.conversion.plan));
   }
+  QP_RETURN_IF_ERROR(CheckTarget(known.import.target, planned.model, planned.conversion.plan, known.output.save_external_data));
   return planned;
 }
 
@@ -157,6 +187,7 @@ StatusOr<Model> ImportModel(const ImportOptions& given) {
   QP_ASSIGN_OR_RETURN(Model model, Import(format, options));
   SetBatch(options.batch, &model);
   if (options.static_shapes && IsKept(format)) QP_RETURN_IF_ERROR(FixKeptShapes(options, &model));
+  if (options.split_block_quant && IsKept(format)) QP_RETURN_IF_ERROR(SplitBlocks(&model));
   NoteOptionsWithoutEffect(format, options, &model);
   return model;
 }

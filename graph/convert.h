@@ -2,6 +2,7 @@
 #ifndef QUANTPRESS_GRAPH_CONVERT_H_
 #define QUANTPRESS_GRAPH_CONVERT_H_
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +27,12 @@ struct InputShape {
   std::vector<int64_t> dims;
 };
 
+// A version of the runtime.
+struct TargetVersion {
+  int major = 3, minor = 6, patch = 1;
+  auto operator<=>(const TargetVersion&) const = default;
+};
+
 // How a source is turned into a graph.
 struct ImportOptions {
   SourceFormat format = SourceFormat::kAuto;
@@ -33,7 +40,7 @@ struct ImportOptions {
   std::string prototxt_path;          // Caffe only
   bool convert_matmul_to_conv = true;
   int optimize_level = 1;
-  int optimize_prefer = 0;
+  int optimize_prefer = 0;            // 1: smallest file, 2: fastest
   bool keep_input_format = true;
   int batch = 0;                      // > 0: size of an unknown first dimension of every input
   bool group_conv_native = false;
@@ -42,6 +49,9 @@ struct ImportOptions {
   bool gelu_approximation = true;     // erf GELU in front of a product: by the tanh formula (2e-4 relative error)
   bool for_training = false;
   bool allow_custom_op = false;       // operators that nobody knows are written as they are, as Extra ops
+  bool fuse_attention = false;        // attention that is written out becomes one op
+  bool split_block_quant = false;     // MNN sources: a block-quantized 1x1 convolution becomes one convolution per block
+  TargetVersion target;               // oldest runtime that must be able to read the model
   bool dump_passes = false;           // notes say how many operators each pass leaves
   bool static_shapes = false;         // every input has a fixed shape, and what follows from that is a constant
   std::string input_config_path;      // shapes for that as a file, read where input_shapes is empty

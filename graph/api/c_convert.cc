@@ -43,6 +43,12 @@ qp_options Defaults() {
   options.memory_bytes = from.run.memory_bytes;
   options.statistics = from.run.statistics;
   options.detect_sparse = from.quantization.detect_sparse;
+  options.optimize_prefer = from.source.optimize_prefer;
+  options.for_training = from.source.for_training;
+  options.allow_custom_op = from.source.allow_custom_op;
+  options.fuse_attention = from.source.fuse_attention;
+  options.split_block_quant = from.source.split_block_quant;
+  options.static_shapes = from.source.static_shapes;
   return options;
 }
 
@@ -57,6 +63,14 @@ Error ReadOptions(const qp_options* in, Options* options) {
                      from.group_conv_native != 0,
                      from.recurrent_native != 0,
                      from.align_denormals != 0};
+  options->source.optimize_prefer = from.optimize_prefer;
+  options->source.for_training = from.for_training != 0;
+  options->source.allow_custom_op = from.allow_custom_op != 0;
+  options->source.fuse_attention = from.fuse_attention != 0;
+  options->source.split_block_quant = from.split_block_quant != 0;
+  options->source.static_shapes = from.static_shapes != 0;
+  options->source.target_version = Text(from.target_version);
+  options->source.input_config_path = Text(from.input_config_path);
   Quantization& quantization = options->quantization;
   quantization.bits = from.bits;
   quantization.asymmetric = from.asymmetric != 0;

@@ -88,6 +88,15 @@ struct Source {
   bool group_conv_native = false;      // keep a grouped convolution as one operator
   bool recurrent_native = false;       // LSTM and RNN as operators of the runtime, with float weights
   bool align_denormals = true;         // denormal convolution weights become 0
+  int32_t optimize_prefer = 0;         // 1: smallest file, 2: fastest
+  bool for_training = false;           // BatchNorm and Dropout stay
+  bool allow_custom_op = false;        // operators that are not known are written as they are
+  bool fuse_attention = false;         // attention that is written out becomes one operator
+  bool split_block_quant = false;      // MNN sources: a block-quantized 1x1 convolution becomes one per block
+  std::string target_version = {};     // oldest runtime that must be able to read the model, "3.0"; empty: 3.6.1
+  bool static_shapes = false;          // every input has a fixed shape: that of the model, or one of these
+  std::vector<std::pair<std::string, std::vector<int64_t>>> input_shapes = {};
+  std::string input_config_path = {};  // the same as a file (docs/command-line.md), where input_shapes is empty
 };
 
 enum class BlockPolicy : int32_t { kChannel = 0, kAdjust = 1, kError = 2 };

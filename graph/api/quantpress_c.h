@@ -108,6 +108,15 @@ typedef struct qp_options {
   const char* isa;
   int32_t statistics;
   int32_t detect_sparse; /* quantization */
+  /* source */
+  int32_t optimize_prefer;
+  int32_t for_training;
+  int32_t allow_custom_op;
+  int32_t fuse_attention;
+  int32_t split_block_quant;
+  int32_t static_shapes;
+  const char* target_version;
+  const char* input_config_path;
 } qp_options;
 
 /* Sets the first `size` bytes to the defaults: qp_options_init(&options, sizeof options). */

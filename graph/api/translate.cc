@@ -1,5 +1,6 @@
 #include "graph/api/access.h"
 #include "graph/rules/rule.h"
+#include "graph/target_version.h"
 
 namespace quantpress {
 namespace {
@@ -53,6 +54,29 @@ ErrorCode CodeOf(const Status& status) {
   }
 }
 
+Status TranslateGraphOptions(const Source& source, graph::ImportOptions* import) {
+  if (source.optimize_prefer < 0 || source.optimize_prefer > 2) {
+    return InvalidInput("source.optimize_prefer is {}; expected 0, 1 or 2", source.optimize_prefer);
+  }
+  import->optimize_prefer = source.optimize_prefer;
+  import->for_training = source.for_training;
+  import->allow_custom_op = source.allow_custom_op;
+  import->fuse_attention = source.fuse_attention;
+  import->split_block_quant = source.split_block_quant;
+  if (!source.target_version.empty()) {
+    QP_ASSIGN_OR_RETURN(import->target, graph::ParseTargetVersion(source.target_version));
+  }
+  import->static_shapes = source.static_shapes;
+  import->input_config_path = source.input_config_path;
+  for (const auto& [name, dims] : source.input_shapes) {
+    for (const int64_t size : dims) {
+      if (size < 1 || size > INT32_MAX) return InvalidInput("source.input_shapes: a size of {} for '{}'; expected 1 to 2147483647", size, name);
+    }
+    import->input_shapes.push_back({name, dims});
+  }
+  return {};
+}
+
 }  // namespace
 
 Error ToError(const Status& status) { return Error(CodeOf(status), Message(status)); }
@@ -73,6 +97,7 @@ StatusOr<graph::ConvertOptions> ToConvertOptions(const Options& options) {
   known.import.group_conv_native = source.group_conv_native;
   known.import.recurrent_native = source.recurrent_native;
   known.import.align_denormals = source.align_denormals;
+  QP_RETURN_IF_ERROR(TranslateGraphOptions(source, &known.import));
 
   const Quantization& asked = options.quantization;
   graph::QuantizeOptions& quantize = known.quantize;

@@ -1,6 +1,7 @@
 #include "graph/export/exporter.h"
 
 #include "graph/export/fill.h"
+#include "graph/export/share_equal.h"
 
 namespace quantpress::graph {
 namespace {
@@ -60,6 +61,8 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
   QP_ASSIGN_OR_RETURN(const Paths paths, OutputPaths(options, model));
   ApplyOptions(options.output, &model);
   QP_ASSIGN_OR_RETURN(Lowered lowered, LowerModel(&model, plan));
+  const bool smallest = options.import.optimize_prefer == 1;
+  if (smallest) FindEqualVectors(plan, &lowered);
   QP_ASSIGN_OR_RETURN(const Layout layout, ChooseLayout(&model, &lowered, options.output.save_external_data, result));
 
   std::unique_ptr<OutputFile> weights;
@@ -81,6 +84,12 @@ Status ExportModel(Model model, const dispatch::Plan& plan, const ConvertOptions
   if (hooks.cancellation != nullptr && hooks.cancellation->cancelled()) return Cancelled();
   QP_RETURN_IF_ERROR(Commit(file.get(), weights.get()));
 
+  if (smallest) {
+    result->notes.push_back(layout.shared_vectors == 0 ? "--optimizePrefer=1: no weights or constants are equal"
+                                                       : fmt::format("--optimizePrefer=1: {} weights and constants ({} bytes) are stored where "
+                                                                     "an equal one is",
+                                                                     layout.shared_vectors, layout.shared_bytes));
+  }
   result->output_bytes = layout.model_bytes + layout.external_bytes;
   result->external = weights != nullptr;
   for (const MeasuredLayer& layer : layers) {

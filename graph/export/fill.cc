@@ -82,6 +82,7 @@ class Filler {
   }
 
   Status Write(const BulkVector& vector, uint64_t offset, std::span<const uint8_t> bytes) const {
+    if (vector.shared) return {};  // another job writes them
     return (vector.external ? *weights_ : model_).Write(vector.offset + offset, bytes);
   }
 
@@ -89,7 +90,7 @@ class Filler {
   Status WriteFixedParts() const {
     QP_RETURN_IF_ERROR(model_.Write(0, layout_.metadata));
     for (const BulkVector& vector : lowered_.vectors) {
-      if (vector.external) continue;
+      if (vector.external || vector.shared) continue;
       const auto length = static_cast<uint32_t>(vector.bytes / vector.width);
       QP_RETURN_IF_ERROR(model_.Write(vector.offset - sizeof(length), AsBytes(&length, 1)));
     }
@@ -128,6 +129,7 @@ class Filler {
   Status RunTask(size_t index, std::span<std::byte> scratch, Measure* measure) const {
     const FillTask& task = tasks_[index];
     const Job& job = lowered_.jobs[task.job];
+    if (VectorOf(job).shared && measure == nullptr) return {};
     if (const auto* copy = std::get_if<CopyJob>(&job.work)) {
       return Write(VectorOf(job), task.begin, {copy->bytes.data + task.begin, task.count});
     }

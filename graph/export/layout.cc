@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "graph/export/bulk_access.h"
 #include "graph/export/metadata.h"
@@ -81,8 +82,23 @@ std::vector<uint64_t> PairLengths(const Range& vectors, bool both) {
   return bias == 0 ? std::vector<uint64_t>{weight} : std::vector<uint64_t>{weight, bias};
 }
 
+// The runtime reads the vectors of a table one behind the other. Where vectors that hold the same bytes stand like that in the weight file;
+// nothing where one of them stands elsewhere.
+std::optional<uint64_t> EqualPlace(const std::vector<BulkVector>& all, const Range& vectors) {
+  std::optional<uint64_t> place;
+  uint64_t end = 0;
+  for (const BulkVector* vector : vectors) {
+    if (!vector->same_as) return std::nullopt;
+    const BulkVector& same = all[*vector->same_as];
+    if (!same.external || (place && same.offset != end)) return std::nullopt;
+    if (!place) place = same.offset;
+    end = same.offset + same.bytes;
+  }
+  return place;
+}
+
 // Moves the vectors of one parameter table to the weight file at `*end`, where the runtime can read them from there.
-void Externalize(const Graph& graph, Op* op, const Range& vectors, uint64_t* end) {
+void Externalize(const Graph& graph, Op* op, const std::vector<BulkVector>& all, const Range& vectors, uint64_t* end) {
   std::vector<uint64_t> lengths;
   std::vector<int64_t>* external = nullptr;
   if (mnn::Convolution2DT* conv = ConvolutionOf(&op->main, vectors[0]->member)) {
@@ -99,13 +115,17 @@ void Externalize(const Graph& graph, Op* op, const Range& vectors, uint64_t* end
     external = &norm->external;
   }
   if (lengths.empty()) return;
-  external->assign(1, static_cast<int64_t>(*end));
+  const std::optional<uint64_t> equal = EqualPlace(all, vectors);
+  uint64_t place = equal.value_or(*end);
+  external->assign(1, static_cast<int64_t>(place));
   for (const uint64_t length : lengths) external->push_back(static_cast<int64_t>(length));
   for (BulkVector* vector : vectors) {
     vector->external = true;
-    vector->offset = *end;
-    *end += vector->bytes;
+    vector->shared = equal.has_value();
+    vector->offset = place;
+    place += vector->bytes;
   }
+  if (!equal) *end = place;
 }
 
 std::vector<BulkVector*> Sorted(Lowered* lowered) {
@@ -128,10 +148,15 @@ const mnn::Op& PackedOp(const mnn::Net& net, const BulkVector& vector) {
 
 // Offsets of the inline vectors behind `metadata_bytes`; returns the end of the file. The length word comes right before the data,
 // which is aligned to its elements.
-uint64_t PlaceInline(const std::vector<BulkVector*>& vectors, uint64_t metadata_bytes) {
+uint64_t PlaceInline(const std::vector<BulkVector>& all, const std::vector<BulkVector*>& vectors, uint64_t metadata_bytes) {
   uint64_t end = metadata_bytes;
   for (BulkVector* vector : vectors) {
     if (vector->external) continue;
+    if (vector->same_as && !all[*vector->same_as].external) {
+      vector->shared = true;
+      vector->offset = all[*vector->same_as].offset;
+      continue;
+    }
     const uint64_t align = std::max<uint64_t>(vector->width, sizeof(uint32_t));
     vector->offset = (end + sizeof(uint32_t) + align - 1) / align * align;
     end = vector->offset + vector->bytes;
@@ -156,11 +181,12 @@ Status Redirect(const std::vector<BulkVector*>& vectors, std::vector<uint8_t>* m
 StatusOr<Layout> LayOut(Model* model, Lowered* lowered, bool external) {
   Layout layout;
   const std::vector<BulkVector*> sorted = Sorted(lowered);
+  for (BulkVector* vector : sorted) vector->external = vector->shared = false;
   if (external) {
     for (size_t begin = 0, end; begin < sorted.size(); begin = end) {
       for (end = begin + 1; end < sorted.size() && SameTable(*sorted[begin], *sorted[end]);) ++end;
       const Range range(sorted.begin() + static_cast<int64_t>(begin), sorted.begin() + static_cast<int64_t>(end));
-      Externalize(GraphOf(model, *sorted[begin]), &OpOf(model, *sorted[begin]), range, &layout.external_bytes);
+      Externalize(GraphOf(model, *sorted[begin]), &OpOf(model, *sorted[begin]), lowered->vectors, range, &layout.external_bytes);
     }
   }
   for (BulkVector* vector : sorted) {
@@ -170,7 +196,11 @@ StatusOr<Layout> LayOut(Model* model, Lowered* lowered, bool external) {
     }
   }
   layout.metadata = PackMetadata(model);
-  layout.model_bytes = PlaceInline(sorted, layout.metadata.size());
+  layout.model_bytes = PlaceInline(lowered->vectors, sorted, layout.metadata.size());
+  for (const BulkVector* vector : sorted) {
+    layout.shared_vectors += vector->shared;
+    layout.shared_bytes += vector->shared ? vector->bytes : 0;
+  }
   if (layout.model_bytes >= kMaxModelBytes) {
     return MakeStatus(absl::StatusCode::kOutOfRange,
                       fmt::format("the model file would have {} bytes; a FlatBuffer has less than 2 GiB", layout.model_bytes));

@@ -22,9 +22,11 @@ struct Layout {
   std::vector<uint8_t> metadata;    // with all offsets final
   uint64_t model_bytes = 0;         // size of the model file
   uint64_t external_bytes = 0;      // size of the weight file; 0: none
+  size_t shared_vectors = 0;        // that stand where an equal one stands
+  uint64_t shared_bytes = 0;        // of these
 };
 
-// Sets `external` and `offset` of every vector and the `external` fields of the tables. With `external`, vectors that the runtime can
+// Sets `external`, `offset` and `shared` of every vector and the `external` fields of the tables. With `external`, vectors that the runtime can
 // read from the weight file go there: convolutions, constants of more than 1024 elements. Errors: the model file would be 2 GiB or
 // bigger (its code is absl::StatusCode::kOutOfRange: try again with `external`).
 StatusOr<Layout> LayOut(Model* model, Lowered* lowered, bool external);

@@ -25,6 +25,8 @@ struct BulkVector {
   uint64_t bytes = 0;
   bool external = false;  // in the external weight file
   uint64_t offset = 0;    // of the data, in its file; set by the layout
+  std::optional<size_t> same_as = {};  // an earlier vector that holds the same bytes (share_equal.h)
+  bool shared = false;    // stands where that one stands, and is not written; set by the layout
 };
 
 // How the bytes of a bulk vector come about. `vector` and `alpha` are indexes into Lowered::vectors.

@@ -61,7 +61,7 @@ Status ReadEntries(std::string_view text, const std::string& file, Entry (&entri
     entry = {number, Trim(line.substr(equal + 1))};
     if (entry.value.empty()) return InvalidInput("{}:{}: {} has no value", file, number, key);
   }
-  for (size_t i = 0; i < kKeyCount; ++i) {
+  for (const size_t i : {kNames, kDims}) {
     if (entries[i].line == 0) return InvalidInput("{}:{}: {} is missing; the file ends here", file, number, kKeys[i]);
   }
   return {};
@@ -85,14 +85,16 @@ const InputShape* Find(const ImportOptions& options, std::string_view name) {
 StatusOr<std::vector<InputShape>> ParseInputConfig(std::string_view text, const std::string& file) {
   Entry entries[kKeyCount];
   QP_RETURN_IF_ERROR(ReadEntries(text, file, entries));
-  const std::optional<int64_t> count = Positive(entries[kSize].value);
+  const std::vector<std::string_view> names = Split(entries[kNames].value, ','), dims = Split(entries[kDims].value, ',');
+  std::optional<int64_t> count = static_cast<int64_t>(names.size());
+  if (entries[kSize].line != 0) count = Positive(entries[kSize].value);
   if (!count) {
     return InvalidInput("{}:{}: input_size: \"{}\"; expected a whole number from 1", file, entries[kSize].line, entries[kSize].value);
   }
-  const std::vector<std::string_view> names = Split(entries[kNames].value, ','), dims = Split(entries[kDims].value, ',');
   for (const auto& [key, found] : {std::pair{kNames, names.size()}, std::pair{kDims, dims.size()}}) {
     if (found == static_cast<uint64_t>(*count)) continue;
-    return InvalidInput("{}:{}: {} has {} entries; input_size says {}", file, entries[key].line, kKeys[key], found, *count);
+    return InvalidInput("{}:{}: {} has {} entries; {} {}", file, entries[key].line, kKeys[key], found,
+                        entries[kSize].line != 0 ? "input_size says" : "input_names has", *count);
   }
   std::vector<InputShape> shapes;
   for (size_t i = 0; i < names.size(); ++i) {

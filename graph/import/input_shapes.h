@@ -15,7 +15,7 @@ namespace quantpress::graph {
 //   input_size  = 2
 //   input_names = a,b
 //   input_dims  = 1x3x224x224,1x16
-// Errors name file and line. `file` is for messages.
+// input_size, the number of names, may be left out. Errors name file and line. `file` is for messages.
 StatusOr<std::vector<InputShape>> ParseInputConfig(std::string_view text, const std::string& file);
 StatusOr<std::vector<InputShape>> ReadInputConfig(const std::string& path);
 

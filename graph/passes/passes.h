@@ -20,6 +20,8 @@ Status ShareWeights(Graph& graph, const ImportOptions& options);       // before
 Status FuseSwish(Graph& graph, const ImportOptions& options);          // leaves dead ops
 Status FuseGelu(Graph& graph, const ImportOptions& options);           // leaves dead ops
 Status FuseLayerNorm(Graph& graph, const ImportOptions& options);      // after MergeEqualOps; leaves dead ops
+Status FuseAttention(Graph& graph, const ImportOptions& options);      // after MergeEqualOps; leaves dead ops
+Status LowerForTarget(Graph& graph, const ImportOptions& options);     // after the fusions
 Status MoveReshapes(Graph& graph, const ImportOptions& options);       // behind activations of products; after the fusions
 Status AssignLayouts(Graph& graph, const ImportOptions& options);      // inserts ConvertTensor; run once, last
 Status RemoveDeadOps(Graph& graph, const ImportOptions& options);      // ops and tensors that nobody needs

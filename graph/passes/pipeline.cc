@@ -14,6 +14,8 @@ constexpr Pass kPasses[] = {
     {"fuse-swish", FuseSwish, "SiLU and HardSwish in one pass over the data instead of two to four"},
     {"fuse-gelu", FuseGelu, "GELU in one pass over the data instead of five to eight"},
     {"fuse-layer-norm", FuseLayerNorm, "layer normalisation in one pass over the data instead of seven"},
+    {"fuse-attention", FuseAttention, "attention in one op, without the scores of all heads in memory; only if asked for"},
+    {"lower-for-target", LowerForTarget, "functions that an old runtime does not know, in terms that it knows"},
     {"remove-dead", RemoveDeadOps, "drops what the fusions left behind, so that later passes see who uses what"},
     {"fold-scale", FoldScaleIntoConv, "batch normalisation becomes part of the convolution: no pass over the data"},
     {"fuse-conv-bias", FuseConvBias, "an added channel constant becomes the bias: no pass over the data"},

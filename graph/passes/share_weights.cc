@@ -15,7 +15,7 @@
 namespace quantpress::graph {
 namespace {
 
-size_t CopiesAllowed(const ImportOptions& options) { return options.optimize_prefer == 1 ? 1 : options.optimize_prefer == 2 ? 100 : 4; }
+size_t CopiesAllowed(const ImportOptions& options) { return options.optimize_prefer == 2 ? 100 : 4; }
 
 // The weights of a convolution that may read them from elsewhere.
 TensorSourcePtr SharableWeights(Op* op) {
@@ -51,6 +51,7 @@ Op Constant(Graph& graph, std::string name, std::vector<int32_t> dims, TensorSou
 }  // namespace
 
 Status ShareWeights(Graph& graph, const ImportOptions& options) {
+  if (options.optimize_prefer == 1) return absl::OkStatus();  // the exporter stores equal kernels once, and these can be quantized
   std::map<const TensorSource*, size_t> uses;
   for (Op& op : graph.ops) {
     if (const TensorSourcePtr weights = SharableWeights(&op)) ++uses[weights.get()];

@@ -6,6 +6,7 @@
 #include "graph/export/output_file.h"
 #include "graph/json/object_reader.h"
 #include "graph/plan_io/int8_json.h"
+#include "graph/target_version.h"
 #include "graph/version.h"
 
 namespace quantpress::graph {
@@ -54,7 +55,10 @@ Json ImportJson(const ImportOptions& import) {
           {"forTraining", import.for_training},
           {"allowCustomOp", import.allow_custom_op},
           {"saveStaticModel", import.static_shapes},
-          {"inputShapes", ShapesJson(import.input_shapes)}};
+          {"inputShapes", ShapesJson(import.input_shapes)},
+          {"transformerFuse", import.fuse_attention},
+          {"splitBlockQuant", import.split_block_quant},
+          {"targetVersion", TargetText(import.target)}};
 }
 
 Json SparseJson(const dispatch::SparseLayer& sparse) {
@@ -102,7 +106,7 @@ std::vector<InputShape> ReadShapes(const Node& list, const std::string& file, co
     ObjectReader in(list.items[i], file, fmt::format("{}[{}]", path, i), status);
     InputShape shape = {in.Text("name"), {}};
     for (int32_t size : in.Ints("dims")) {
-      if (size < 1) in.Fail(in.line(), "dims", fmt::format("{} found; expected sizes from 1", size));
+      if (size < 1) in.Fail(in.LineOf("dims"), "dims", fmt::format("{} found; expected sizes from 1", size));
       shape.dims.push_back(size);
     }
     in.Finish();
@@ -131,6 +135,14 @@ ImportOptions ReadImport(ObjectReader in, const std::string& file, Status* statu
   import.allow_custom_op = in.Bool("allowCustomOp");
   import.static_shapes = in.Bool("saveStaticModel");
   if (const Node* list = in.Array("inputShapes")) import.input_shapes = ReadShapes(*list, file, in.PathOf("inputShapes"), status);
+  import.fuse_attention = in.Bool("transformerFuse");
+  import.split_block_quant = in.Bool("splitBlockQuant");
+  const std::string target = in.Text("targetVersion");
+  if (const StatusOr<TargetVersion> version = ParseTargetVersion(target); version.ok()) {
+    import.target = *version;
+  } else {
+    in.Fail(in.LineOf("targetVersion"), "targetVersion", fmt::format("\"{}\" found; expected a version like 3.6.1", target));
+  }
   in.Finish();
   return import;
 }

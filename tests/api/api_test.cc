@@ -1,4 +1,5 @@
 // The public C++ interface: that it reaches what the command line reaches, and gives the same bytes by every way.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -32,6 +33,33 @@ std::unique_ptr<Report> MustConvert(const Options& options, const Hooks& hooks =
   auto report = Convert(options, hooks);
   EXPECT_TRUE(report.ok()) << report.error().message();
   return report.ok() ? std::make_unique<Report>(*report) : nullptr;
+}
+
+TEST(Api, OptionsOfTheGraph) {
+  const Folder folder;
+  Options options = DigitsOptions(folder / "out.mnn");
+  options.source.optimize_prefer = 1;
+  options.source.for_training = true;
+  options.source.fuse_attention = true;
+  options.source.allow_custom_op = true;
+  options.source.static_shapes = true;
+  options.source.input_shapes = {{"picture", {3, 1, 8, 8}}};
+  options.source.target_version = "2.8";
+  const auto report = MustConvert(options);
+  ASSERT_NE(report, nullptr);
+  const auto has = [&](const std::string& option) {
+    return std::any_of(report->notes().begin(), report->notes().end(), [&](const std::string& note) { return note.find(option) == 0; });
+  };
+  for (const char* option : {"--optimizePrefer=1", "--transformerFuse", "--allowCustomOp"}) EXPECT_TRUE(has(option)) << option;
+  options.quantization.scale_bits = 16;
+  const auto too_new = Convert(options);
+  ASSERT_FALSE(too_new.ok());
+  EXPECT_EQ(too_new.error().code(), ErrorCode::kUnsupported);
+  options.quantization.scale_bits = 32;
+  options.source.input_shapes = {{"nothing", {1}}};
+  const auto no_input = Convert(options);
+  ASSERT_FALSE(no_input.ok());
+  EXPECT_NE(no_input.error().message().find("'nothing'"), std::string::npos);
 }
 
 TEST(Api, StatisticsAreThoseOfTheFileThatWasWritten) {
@@ -213,6 +241,15 @@ TEST(Api, ErrorsSayWhatIsWrong) {
   options = good;
   options.source.batch = -2;
   fails(options, ErrorCode::kInvalidInput, "source.batch");
+  options.source.batch = 0;
+  options.source.optimize_prefer = 3;
+  fails(options, ErrorCode::kInvalidInput, "source.optimize_prefer");
+  options.source.optimize_prefer = 0;
+  options.source.target_version = "new";
+  fails(options, ErrorCode::kInvalidInput, "--targetVersion");
+  options.source.target_version = {};
+  options.source.input_shapes = {{"x", {1, 0}}};
+  fails(options, ErrorCode::kInvalidInput, "source.input_shapes");
   options = good;
   options.output.path.clear();
   fails(options, ErrorCode::kInvalidInput, "output path");

@@ -1,6 +1,7 @@
 """Options that decide the graph: their effect on the stock runtime, and that a plan carries them."""
 
 import json
+import os
 
 import numpy as np
 import onnx
@@ -178,3 +179,163 @@ def test_for_training(tmp_path):
     ours, stock = (next(op["main"] for op in ops(path, tmp_path) if op["type"] == "BatchNorm") for path in (target, tmp_path / "stock.mnn"))
     for field in ("channels", "slopeData", "meanData", "varData", "biasData", "epsilon"):
         assert np.allclose(ours[field], stock[field], rtol=1e-6), field
+
+
+def twins(folder):
+    """Two products with equal matrices, under two names, and one with another."""
+    weights = {"a": normal(64, 64) / 8, "c": normal(64, 64) / 8}
+    weights["b"] = weights["a"].copy()
+    nodes = [helper.make_node("MatMul", [source, name], [target]) for source, name, target in ("xap", "pbq", "qcy")]
+    return save(folder / "twins.onnx", nodes, weights, {"x": ["N", 64]}, {"y": None})
+
+
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize("bits", [0, 4])
+def test_smallest_file(tmp_path, bits, external):
+    """Equal matrices are stored once, quantized or not, and the runtime reads them as if there were two."""
+    source, feeds = twins(tmp_path), {"x": normal(3, 64)}
+    options = ["--weightQuantBits", bits, "--saveExternalData", int(external)]
+    clients.convert(source, tmp_path / "normal.mnn", *options)
+    target = check_plan(source, tmp_path, *options, "--optimizePrefer", 1)
+    folders = [path.with_suffix(".mnn.weight") if external else path for path in (target, tmp_path / "normal.mnn")]
+    small, usual = (path.stat().st_size for path in folders)
+    saved = 64 * 64 * (bits or 32) // 8
+    assert usual - 1.2 * saved < small <= usual - saved
+    values, reference = (clients.run_mnn(path, feeds) for path in (target, tmp_path / "normal.mnn"))
+    assert np.array_equal(values["y"], reference["y"])
+
+
+def test_fastest_keeps_more_copies(tmp_path):
+    """Five convolutions share a kernel of one row: each holds a copy, as in the stock converter's files."""
+    nodes = [helper.make_node("Conv", ["xabcd"[i], "w"], ["abcdy"[i]], kernel_shape=[1, 3], pads=[0, 1, 0, 1]) for i in range(5)]
+    source = save(tmp_path / "rows.onnx", nodes, {"w": normal(4, 4, 1, 3)}, {"x": [1, 4, 5, 6]}, {"y": None})
+    for prefer, shared in ((0, 1), (1, 0), (2, 0)):
+        target = check_plan(source, tmp_path, "--optimizePrefer", prefer)
+        assert sum(op["type"] == "Const" for op in ops(target, tmp_path)) == shared, prefer
+        compare(source, target, {"x": normal(1, 4, 5, 6)})
+
+
+def swishes(folder):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("Sigmoid", ["a"], ["s"]),
+        helper.make_node("Mul", ["a", "s"], ["b"]),
+        helper.make_node("Conv", ["b", "w"], ["c"], kernel_shape=[3, 3], pads=[1] * 4),
+        helper.make_node("HardSwish", ["c"], ["y"]),
+    ]
+    return save(folder / "swishes.onnx", nodes, {"w": normal(4, 4, 3, 3) / 4}, {"x": [1, 4, 6, 6]}, {"y": None})
+
+
+def unary(net):
+    return [op["main"].get("opType", "ABS") for op in net if op["type"] == "UnaryOp"]
+
+
+@pytest.mark.parametrize("version, kinds", [("3.6", ["SILU", "HARDSWISH"]), ("3.0", ["SIGMOID", "HARDSWISH"]), ("1.1f", ["SIGMOID"])])
+def test_target_version(tmp_path, version, kinds):
+    source, feeds = swishes(tmp_path), {"x": normal(1, 4, 6, 6)}
+    target = check_plan(source, tmp_path, "--targetVersion", version)
+    assert unary(ops(target, tmp_path)) == kinds
+    compare(source, target, feeds)
+
+
+def test_old_runtime(tmp_path, monkeypatch):
+    """QUANTPRESS_OLD_MNN: a folder with the Python packages of MNN 3.0.0. That runtime runs what is written for it."""
+    packages = os.environ.get("QUANTPRESS_OLD_MNN")
+    if not packages:
+        pytest.skip("QUANTPRESS_OLD_MNN is not set")
+    source, feeds = swishes(tmp_path), {"x": normal(1, 4, 6, 6)}
+    target = check_plan(source, tmp_path, "--targetVersion", "3.0")
+    clients.convert(source, tmp_path / "new.mnn")
+    monkeypatch.setenv("PYTHONPATH", packages)
+    compare(source, target, feeds)
+    values, reference = clients.run_mnn(tmp_path / "new.mnn", feeds), clients.run_onnx(source, feeds)
+    assert not np.allclose(values["y"], reference["y"], atol=1e-3)  # what the option is for
+
+
+def attention(folder, mask=None, scale=True, length=6, batch=1):
+    """Self-attention of 4 heads as exporters write it out."""
+    nodes, weights = [], {"split": np.array([0, 0, 4, 8]), "join": np.array([0, 0, 32]), "root": np.array(8**0.5, np.float32)}
+    for name in "qkv":
+        weights["w" + name], weights["b" + name] = normal(32, 32) / 5, normal(32)
+        nodes += [
+            helper.make_node("MatMul", ["x", "w" + name], ["m" + name]),
+            helper.make_node("Add", ["m" + name, "b" + name], ["a" + name]),
+            helper.make_node("Reshape", ["a" + name, "split"], ["r" + name]),
+            helper.make_node("Transpose", ["r" + name], ["t" + name], perm=[0, 2, 3, 1] if name == "k" else [0, 2, 1, 3]),
+        ]
+    chain = [("MatMul", ["tq", "tk"], {})]
+    chain += [("Div", ["root"], {})] if scale else []
+    chain += [("Add", ["mask"], {})] if mask else []
+    chain += [("Softmax", [], {"axis": -1}), ("MatMul", ["tv"], {}), ("Transpose", [], {"perm": [0, 2, 1, 3]}), ("Reshape", ["join"], {})]
+    last = None
+    for i, (kind, inputs, details) in enumerate(chain):
+        nodes.append(helper.make_node(kind, ([last] if last else []) + inputs, [f"c{i}"], **details))
+        last = f"c{i}"
+    weights["wo"] = normal(32, 32) / 5
+    nodes.append(helper.make_node("MatMul", [last, "wo"], ["y"]))
+    inputs = {"x": [batch, length, 32]} | ({"mask": mask} if mask else {})
+    return save(folder / "attention.onnx", nodes, weights, inputs, {"y": None})
+
+
+@pytest.mark.parametrize("mask", [None, [1, 1, 6, 6], [6, 6], [1, 1, 1, 6]])
+@pytest.mark.parametrize("scale", [False, True])
+def test_transformer_fuse(tmp_path, mask, scale):
+    """One operator, and the numbers of the source."""
+    source = attention(tmp_path, mask, scale)
+    target = check_plan(source, tmp_path, "--transformerFuse")
+    types = [op["type"] for op in ops(target, tmp_path)]
+    assert types.count("Attention") == 1 and not {"Softmax", "MatMul"} & set(types)
+    feeds = {"x": normal(1, 6, 32)}
+    if mask:
+        feeds["mask"] = np.where(normal(*mask) > 1, np.float32(-1e9), 0).astype(np.float32)
+    compare(source, target, feeds)
+
+
+def test_transformer_fuse_with_open_length(tmp_path):
+    source = attention(tmp_path, [1, 1, "T", "T"], length="T")
+    target = check_plan(source, tmp_path, "--transformerFuse")
+    assert sum(op["type"] == "Attention" for op in ops(target, tmp_path)) == 1
+    for length in (1, 5, 40):
+        compare(source, target, {"x": normal(1, length, 32), "mask": normal(1, 1, length, length)})
+
+
+def test_transformer_fuse_as_the_stock_converter(tmp_path):
+    source = attention(tmp_path, [1, 1, 6, 6])
+    target = check_plan(source, tmp_path, "--transformerFuse")
+    clients.stock_convert(source, tmp_path / "stock.mnn", "--transformerFuse")
+    ours, stock = (next(op for op in ops(path, tmp_path) if op["type"] == "Attention") for path in (target, tmp_path / "stock.mnn"))
+    assert ours["main"] == stock["main"] and len(ours["inputIndexes"]) == len(stock["inputIndexes"])
+
+
+@pytest.mark.parametrize("change", [{"mask": [1, 4, 6, 6]}, {"mask": [2, 1, 6, 6], "batch": 2}, {"batch": "N"}, {"length": "T"}])
+def test_transformer_fuse_leaves_what_the_operator_gets_wrong(tmp_path, change):
+    source = attention(tmp_path, **change)
+    target = check_plan(source, tmp_path, "--transformerFuse")
+    assert "Attention" not in [op["type"] for op in ops(target, tmp_path)]
+    batch, length = (2 if "batch" in change else 1), 6
+    feeds = {"x": normal(batch, length, 32)}
+    if "mask" in change:
+        feeds["mask"] = normal(*change["mask"])
+    compare(source, target, feeds)
+
+
+def test_split_block_quant(tmp_path):
+    """As many convolutions and sums as the stock converter makes. It leaves the activation in each part, which changes the results."""
+    weights = {"a": normal(64, 32) / 8, "b": normal(32), "c": normal(32, 8) / 8}
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["m"]),
+        helper.make_node("Add", ["m", "b"], ["s"]),
+        helper.make_node("Relu", ["s"], ["r"]),
+        helper.make_node("MatMul", ["r", "c"], ["y"]),
+    ]
+    source = save(tmp_path / "products.onnx", nodes, weights, {"x": [3, 64]}, {"y": None})
+    whole, feeds = tmp_path / "whole.mnn", {"x": normal(3, 64)}
+    clients.stock_convert(source, whole, "--weightQuantBits", "4", "--weightQuantBlock", "16", "--saveExternalData")
+    stock = tmp_path / "stock.mnn"
+    clients.stock_convert(whole, stock, "--splitBlockQuant")
+    target = check_plan(whole, tmp_path, "--splitBlockQuant")
+    count = lambda path, kind: sum(op["type"] == kind for op in ops(path, tmp_path))
+    for kind in ("Convolution", "Slice"):
+        assert count(target, kind) == count(stock, kind) == {"Convolution": 6, "Slice": 2}[kind]
+    values, reference = clients.run_mnn(target, feeds)["y"], clients.run_mnn(whole, feeds)["y"]
+    assert np.allclose(values, reference, rtol=1e-4, atol=1e-5)

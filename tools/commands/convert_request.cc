@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/plan_io/plan_file.h"
+#include "graph/target_version.h"
 
 namespace quantpress::tools {
 namespace {
@@ -17,6 +18,9 @@ graph::ImportOptions ImportFrom(const ParsedLine& line) {
   import.convert_matmul_to_conv = line.Flag("convertMatmulToConv");
   import.batch = static_cast<int>(line.Int("batch"));
   import.keep_input_format = line.Flag("keepInputFormat");
+  import.optimize_prefer = static_cast<int>(line.Int("optimizePrefer"));
+  import.fuse_attention = line.Flag("transformerFuse");
+  import.split_block_quant = line.Flag("splitBlockQuant");
   import.allow_custom_op = line.Flag("allowCustomOp");
   import.for_training = line.Flag("forTraining");
   import.dump_passes = line.command->bit == kConvert && line.Flag("dumpPass");
@@ -118,6 +122,7 @@ StatusOr<ConvertRequest> RequestFromPlan(const ParsedLine& line) {
 StatusOr<ConvertRequest> RequestFromOptions(const ParsedLine& line) {
   ConvertRequest request;
   request.options.import = ImportFrom(line);
+  QP_ASSIGN_OR_RETURN(request.options.import.target, graph::ParseTargetVersion(line.Text("targetVersion")));
   QP_ASSIGN_OR_RETURN(request.options.import.format, FormatFromLine(line));
   request.options.quantize = QuantizeFrom(line, &request.warnings);
   QP_RETURN_IF_ERROR(AddRules(line, &request.options.quantize.rules));

@@ -67,6 +67,7 @@ std::string OptionSyntax(const Option& option) {
 std::string WithDefault(const Option& option, std::string_view help) {
   std::string text(help);
   if (!option.default_value.empty()) text += fmt::format(" [{}]", option.default_value);
+  if (option.state == State::kRefused) text = "(refused) " + text;
   if (option.state == State::kNotBuilt) text = "(not built yet) " + text;
   return text;
 }

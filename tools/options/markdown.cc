@@ -13,6 +13,8 @@ std::string_view StateText(State state) {
       return "no effect";
     case State::kNotBuilt:
       return "not built yet";
+    case State::kRefused:
+      return "refused";
   }
   return {};
 }

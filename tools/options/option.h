@@ -23,8 +23,9 @@ enum class Group : uint8_t { kFiles, kQuantization, kGraph, kRun, kMessages, kCo
 
 enum class State : uint8_t {
   kBuilt,
-  kNoEffect,  // accepted as the stock tool accepts it, where it has no effect either
+  kNoEffect,  // accepted; `reason` says why it has none, or it has none in the stock tool either
   kNotBuilt,  // refused, unless the value asks for what happens anyway
+  kRefused,   // the same for good; `reason` says why
 };
 
 // What a shell offers after the option.
@@ -55,7 +56,8 @@ struct Option {
   unsigned commands = 0;
   State state = State::kBuilt;
   bool repeats = false;         // may be given more than once; every value counts
-  std::string_view inert = {};  // kNotBuilt: the value that asks for what happens anyway; empty: none
+  std::string_view inert = {};  // kNotBuilt, kRefused: the value that asks for what happens anyway; empty: none
+  std::string_view reason = {};  // kNoEffect, kRefused: behind the name of the option and a colon
   Hint hint = Hint::kNone;
   std::string_view brief = {};  // one line of the short help; empty: only in the long one
   std::string_view help;

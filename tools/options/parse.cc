@@ -113,11 +113,13 @@ StatusOr<std::vector<std::pair<const Option*, std::string>>> RunParser(
 
 Status CheckState(const Option& option, const std::string& value, ParsedLine* line) {
   if (option.state == State::kNoEffect && value != "0") {
-    line->notes.push_back(fmt::format("--{} has no effect", option.name));
+    line->notes.push_back(fmt::format("--{} has no effect{}{}", option.name, option.reason.empty() ? "" : ": ", option.reason));
   }
-  if (option.state == State::kNotBuilt && (option.inert.empty() || value != option.inert)) {
+  const bool refused = option.state == State::kNotBuilt || option.state == State::kRefused;
+  if (refused && (option.inert.empty() || value != option.inert)) {
     const std::string allowed =
         option.inert.empty() ? "" : fmt::format(" (--{}={} is accepted)", option.name, option.inert);
+    if (option.state == State::kRefused) return Unsupported("--{}: {}; leave it out{}", option.name, option.reason, allowed);
     return Unsupported("--{} is not built yet; leave it out{}", option.name, allowed);
   }
   return absl::OkStatus();

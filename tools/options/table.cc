@@ -6,6 +6,8 @@ namespace quantpress::tools {
 namespace {
 
 // One option to a paragraph reads better than one field to a line.
+constexpr std::string_view kPackedTransformers = "it packs transformers of MNN sources, and the graph of an MNN source is kept as it is";
+
 // clang-format off
 constexpr Option kOptions[] = {
     // ---- Files
@@ -111,16 +113,18 @@ constexpr Option kOptions[] = {
              "'op:ConvolutionDepthwise=skip'; above the compression parameter file; later rules go above earlier ones"},
     {.name = "detectSparseSpeedUp", .group = Group::kQuantization, .commands = kConvert | kPlan | kBatch,
      .help = "count zeros: layers that are sparse enough are marked for the runtime, and only their non-zero weights are stored"},
-    {.name = "splitBlockQuant", .group = Group::kQuantization, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt,
-     .inert = "0", .help = "one convolution per block of an external block-quantized model"},
+    {.name = "splitBlockQuant", .group = Group::kQuantization, .commands = kConvert | kPlan | kBatch,
+     .help = "MNN sources: a 1x1 convolution that is quantized in blocks becomes one convolution per block, with the same codes, and "
+             "sums; for devices that know one scale per channel only"},
 
     // ---- Graph
     {.name = "optimizeLevel", .kind = Kind::kInt, .value_name = "N", .default_value = "1", .accepted = "0|1",
      .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "accepted; MNN sources are kept as they are, others are always optimised"},
     {.name = "optimizePrefer", .kind = Kind::kInt, .value_name = "N", .default_value = "0", .accepted = "0..2",
-     .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt, .inert = "0",
-     .help = "copies of a constant that several layers share: 1 none (small), 2 many (fast)"},
+     .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
+     .help = "1, smallest file: equal weights and constants are stored once; 2, fastest: up to 100 layers that share a kernel of one row or "
+             "column hold copies of it, instead of up to 4"},
     {.name = "batch", .kind = Kind::kInt, .value_name = "N", .default_value = "0", .accepted = "0..2147483647",
      .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "size of an unknown first dimension of every input; 0: leave it"},
@@ -136,18 +140,21 @@ constexpr Option kOptions[] = {
      .help = "keep BatchNorm and Dropout, and do not fuse GELU, SiLU, HardSwish and layer normalisation"},
     {.name = "useOriginRNNImpl", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "LSTM and RNN in their plain form as one operator of the runtime, whose weights are not quantized"},
-    {.name = "transformerFuse", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt, .inert = "0",
-     .help = "fuse attention"},
-    {.name = "transformerFuseC4", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt, .inert = "0",
-     .help = "packed-layout transformer pass"},
-    {.name = "transformerFuseQkvProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt,
-     .inert = "0", .help = "part of that pass"},
-    {.name = "transformerFuseGateUpProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt,
-     .inert = "0", .help = "part of that pass"},
-    {.name = "transformerFuseLnProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt,
-     .inert = "0", .help = "part of that pass"},
-    {.name = "targetVersion", .kind = Kind::kNumber, .value_name = "VERSION", .group = Group::kGraph,
-     .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt, .inert = "3.6", .help = "runtime that the model is for"},
+    {.name = "transformerFuse", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
+     .help = "attention that is written out becomes one operator, where that of the runtime computes the same: one batch, as many queries "
+             "as keys, one mask for all heads"},
+    {.name = "transformerFuseC4", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNoEffect,
+     .reason = kPackedTransformers, .help = "packed layout for transformers of MNN sources: these are kept as they are"},
+    {.name = "transformerFuseQkvProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNoEffect,
+     .reason = kPackedTransformers, .help = "part of --transformerFuseC4"},
+    {.name = "transformerFuseGateUpProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNoEffect,
+     .reason = kPackedTransformers, .help = "part of --transformerFuseC4"},
+    {.name = "transformerFuseLnProj", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch, .state = State::kNoEffect,
+     .reason = kPackedTransformers, .help = "part of --transformerFuseC4"},
+    {.name = "targetVersion", .kind = Kind::kText, .value_name = "VERSION", .default_value = "3.6.1", .group = Group::kGraph,
+     .commands = kConvert | kPlan | kBatch,
+     .help = "oldest runtime that must be able to read the model, 2.8 or 3.0.1: newer functions are written in terms of older ones; what "
+             "else is newer is an error"},
     {.name = "saveStaticModel", .group = Group::kGraph, .commands = kConvert | kPlan | kBatch,
      .help = "every input gets a fixed shape, and what follows from the shapes is computed by the conversion; the operators stay those "
              "of other models"},
@@ -159,7 +166,8 @@ constexpr Option kOptions[] = {
      .help = "write operators that are not known as they are, as Extra operators with all inputs and attributes, instead of refusing the "
              "model; only a runtime that has them can run it"},
     {.name = "customOpLibs", .kind = Kind::kText, .value_name = "LIBRARIES", .group = Group::kGraph,
-     .commands = kConvert | kPlan | kBatch, .state = State::kNotBuilt, .help = "TorchScript operator libraries"},
+     .commands = kConvert | kPlan | kBatch, .state = State::kRefused,
+     .reason = "libraries of operators belong to TorchScript models, which this program does not read", .help = "TorchScript operator libraries"},
 
     // ---- Resources
     {.name = "isa", .kind = Kind::kChoice, .value_name = "ISA", .default_value = "auto",
@@ -219,7 +227,8 @@ constexpr Option kOptions[] = {
      .commands = kConvert, .help = "for --testdir: largest error that passes, relative to the largest reference value"},
     {.name = "python", .kind = Kind::kPath, .value_name = "FILE", .group = Group::kCompatibility,
      .commands = kConvert, .hint = Hint::kFile, .help = "for --testdir: Python that has the module MNN, see `quantpress help verify`"},
-    {.name = "rknn", .group = Group::kCompatibility, .commands = kConvert, .state = State::kNotBuilt, .inert = "0",
+    {.name = "rknn", .group = Group::kCompatibility, .commands = kConvert, .state = State::kRefused, .inert = "0",
+     .reason = "models for the Rockchip NPU are made by its vendor's compiler, which only special builds of the stock tool contain",
      .help = "Rockchip NPU model"},
 };
 // clang-format on
