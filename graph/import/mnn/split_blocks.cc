@@ -44,8 +44,6 @@ StatusOr<std::optional<Blocks>> BlocksOf(const Op& op, std::string* reason) {
   return blocks;
 }
 
-Bytes BytesOf(const Op& op, BulkField field) { return std::get<Bytes>(op.FindBulk(field)->data); }
-
 // Packed codes of block k of every output channel.
 std::vector<uint8_t> CodesOf(const Blocks& blocks, uint64_t k) {
   const auto bits = static_cast<uint64_t>(blocks.weight.bits);
