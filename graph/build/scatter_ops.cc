@@ -94,6 +94,9 @@ Value GraphBuilder::ScatterND(Value x, Value indices, Value updates, Reduction r
   updates = as_float ? Cast(updates, ElementType::kFloat32) : Widen(updates);
   indices = NormalizeTuples(indices, x, 0);
   if (!indices.valid()) return {};
+  // The runtime is right where one list of numbers points at rows, and where tuples point at single elements. In other cases it writes a
+  // part of a row, or beyond the tensor.
+  const bool rows_of_list = columns == 1 && index_rank == 2, elements = columns > 1 && columns == static_cast<int64_t>(rank);
   Value out;
   if (IsExtreme(reduction)) {
     // Rows are what one tuple points at: tuples become row numbers.
@@ -107,6 +110,16 @@ Value GraphBuilder::ScatterND(Value x, Value indices, Value updates, Reduction r
     const Value row = Reduce(mnn::ReductionType::SUM, Mul(indices, Ints(strides, {tuples}, ElementType::kInt32)), {-1}, false);
     const Value flat = ScatterExtreme(ReshapeTo(x, {-1, *width}), ReshapeTo(row, {-1, 1}), ReshapeTo(updates, {-1, *width}), 0, reduction);
     out = ReshapeTo(flat, *shape(x));
+  } else if (!rows_of_list && !elements) {
+    Value row = Slice(indices, {0}, {1}, {-1});
+    for (int64_t c = 1; c < columns; ++c) {
+      const Value size = Cast(DimOf(x, static_cast<size_t>(c)), ElementType::kInt32);
+      row = Add(Mul(row, size), Slice(indices, {c}, {c + 1}, {-1}));
+    }
+    const Value whole = ShapeOf(x), free = Ints({-1}, {1});
+    const Value flat = columns == static_cast<int64_t>(rank) ? free : Concat({free, Slice(whole, {columns}, {static_cast<int64_t>(rank)}, {0})}, 0);
+    out = ScatterND(Reshape(x, flat), ReshapeTo(row, {-1, 1}), Reshape(updates, flat), reduction);
+    out = IsStatic(*shape(x)) ? ReshapeTo(out, *shape(x)) : Reshape(out, whole);
   } else {
     const Value sizes = IsStatic(*shape(x)) ? IntList(*shape(x)) : ShapeOf(x);
     out = Emit(mnn::OpType::ScatterNd, ScatterParam(reduction), {indices, updates, Cast(sizes, ElementType::kInt32), x}, {info(x).type, shape(x)});
