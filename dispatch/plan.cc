@@ -55,12 +55,15 @@ void SetSizes(WeightPlan* plan) {
   const WeightGeometry& geometry = plan->geometry;
   plan->group_size = (plan->block > 0 ? plan->block : geometry.input_channels) * geometry.kernel_size;
   plan->groups = plan->group_size == 0 ? 0 : geometry.elements() / plan->group_size;
-  plan->bytes_after = PayloadHeaderBytes(plan->groups, plan->group_size, plan->coding.bits) +
-                      kernels::PackedBytes(geometry.elements(), plan->coding.bits) +
+  plan->bytes_after = DenseBytes(plan->groups, plan->group_size, plan->coding.bits) +
                       AlphaCount(plan->coding.method, plan->groups) * (plan->coding.half_scales ? 2 : 4);
 }
 
 }  // namespace
+
+std::string FullName(const std::string& subgraph, const std::string& layer) {
+  return subgraph.empty() ? layer : fmt::format("{}/{}", subgraph, layer);
+}
 
 bool BlockFits(uint64_t block, uint64_t input_channels) {
   return block > 0 && block % kBlockUnit == 0 && input_channels % block == 0;

@@ -88,17 +88,25 @@ struct Plan {
   std::vector<WeightPlan> weights;  // in graph order, main graph first
 };
 
-// Bytes in front of the packed indexes of a quantized payload: dimensions (16 bits each, or 32 where one is beyond 65535), and the
-// table of all codes.
+// A quantized payload begins with its dimensions, of 16 bits each, or 32 where one is beyond 65535.
 constexpr bool HasWideHeader(uint64_t groups, uint64_t group_size) { return groups > 65535 || group_size > 65535; }
+constexpr uint64_t DimensionBytes(uint64_t groups, uint64_t group_size) { return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2); }
+
+// The table of all codes.
+constexpr uint64_t TableBytes(int bits) { return 1 + (uint64_t{1} << bits); }
+
+// Bytes in front of the packed indexes of all weights: dimensions and table.
 constexpr uint64_t PayloadHeaderBytes(uint64_t groups, uint64_t group_size, int bits) {
-  return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2) + 1 + (uint64_t{1} << bits);
+  return DimensionBytes(groups, group_size) + TableBytes(bits);
+}
+constexpr uint64_t DenseBytes(uint64_t groups, uint64_t group_size, int bits) {
+  return PayloadHeaderBytes(groups, group_size, bits) + kernels::PackedBytes(groups * group_size, bits);
 }
 
-// Bytes of a quantized payload that lists its entries: dimensions, number of entries, width of a step, steps, table of all codes, codes.
-constexpr uint64_t ListHeaderBytes(uint64_t groups, uint64_t group_size) { return 1 + 2 * (HasWideHeader(groups, group_size) ? 4 : 2) + 4 + 1; }
+// Bytes of a payload that lists its entries: dimensions, number of entries, width of a step, steps, table, codes.
+constexpr uint64_t ListHeaderBytes(uint64_t groups, uint64_t group_size) { return DimensionBytes(groups, group_size) + 4 + 1; }
 constexpr uint64_t ListedBytes(uint64_t groups, uint64_t group_size, int bits, uint64_t entries, int step_bits) {
-  return ListHeaderBytes(groups, group_size) + kernels::PackedBytes(entries, step_bits) + 1 + (uint64_t{1} << bits) +
+  return ListHeaderBytes(groups, group_size) + kernels::PackedBytes(entries, step_bits) + TableBytes(bits) +
          kernels::PackedBytes(entries, bits);
 }
 

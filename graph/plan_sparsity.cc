@@ -223,8 +223,7 @@ class Counter {
   static void DecideCodes(const StepCounts& steps, bool possible, WeightPlan* plan) {
     SparseLayer& sparse = plan->sparse;
     const int bits = plan->coding.bits;
-    const uint64_t dense = dispatch::PayloadHeaderBytes(plan->groups, plan->group_size, bits) +
-                           kernels::PackedBytes(plan->geometry.elements(), bits);
+    const uint64_t dense = dispatch::DenseBytes(plan->groups, plan->group_size, bits);
     uint64_t least = dense;
     sparse.listed = false;
     for (int width = dispatch::kMinStepBits; possible && width <= dispatch::kMaxStepBits; ++width) {

@@ -10,6 +10,7 @@
 #include "graph/export/fill_tasks.h"
 #include "graph/export/int8_layer.h"
 #include "graph/export/layer_stats.h"
+#include "graph/export/payload_header.h"
 #include "graph/export/source_codes.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
@@ -103,15 +104,9 @@ class Filler {
   }
 
   static std::vector<uint8_t> Header(const WeightPlan& plan) {
-    std::vector<uint8_t> header = {2};
-    const int width = dispatch::HasWideHeader(plan.groups, plan.group_size) ? 4 : 2;
-    for (const uint64_t dim : {plan.groups, plan.group_size}) {
-      for (int i = 0; i < width; ++i) header.push_back(static_cast<uint8_t>(dim >> (8 * i)));
-    }
-    header.push_back(static_cast<uint8_t>(1u << plan.coding.bits));  // 256 is written as 0
-    for (int code = kernels::CodeMin(plan.coding.bits); code <= kernels::CodeMax(plan.coding.bits); ++code) {
-      header.push_back(static_cast<uint8_t>(code));
-    }
+    std::vector<uint8_t> header;
+    AppendDimensions(plan, &header);
+    AppendTable(plan.coding.bits, &header);
     return header;
   }
 

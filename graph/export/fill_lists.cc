@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "graph/export/coded_rows.h"
+#include "graph/export/payload_header.h"
 
 namespace quantpress::graph {
 namespace {
@@ -47,20 +48,12 @@ class Region {
 
 // The fields in front of the steps, and the table between steps and codes.
 Status WriteFixed(const dispatch::WeightPlan& plan, size_t vector, const VectorWriter& write, uint64_t table_at) {
-  std::vector<uint8_t> head = {2};
-  const auto put = [&](uint64_t value, int bytes) {
-    for (int i = 0; i < bytes; ++i) head.push_back(static_cast<uint8_t>(value >> (8 * i)));
-  };
-  const int width = dispatch::HasWideHeader(plan.groups, plan.group_size) ? 4 : 2;
-  put(plan.groups, width);
-  put(plan.group_size, width);
-  put(plan.sparse.entries, 4);
-  put(static_cast<uint64_t>(plan.sparse.step_bits), 1);
+  std::vector<uint8_t> head, table;
+  AppendDimensions(plan, &head);
+  AppendNumber(plan.sparse.entries, 4, &head);
+  AppendNumber(static_cast<uint64_t>(plan.sparse.step_bits), 1, &head);
   QP_RETURN_IF_ERROR(write(vector, 0, head));
-  std::vector<uint8_t> table = {static_cast<uint8_t>(1u << plan.coding.bits)};  // 256 is written as 0
-  for (int code = kernels::CodeMin(plan.coding.bits); code <= kernels::CodeMax(plan.coding.bits); ++code) {
-    table.push_back(static_cast<uint8_t>(code));
-  }
+  AppendTable(plan.coding.bits, &table);
   return write(vector, table_at, table);
 }
 
@@ -178,7 +171,7 @@ Status ListCodes(const Job& job, const ListCodesJob& work, const ListContext& co
   const dispatch::WeightPlan& plan = context.plan;
   const uint64_t steps_at = dispatch::ListHeaderBytes(plan.groups, plan.group_size);
   const uint64_t table_at = steps_at + kernels::PackedBytes(plan.sparse.entries, plan.sparse.step_bits);
-  const uint64_t codes_at = table_at + 1 + (uint64_t{1} << plan.coding.bits);
+  const uint64_t codes_at = table_at + dispatch::TableBytes(plan.coding.bits);
   QP_RETURN_IF_ERROR(WriteFixed(plan, job.vector, context.write, table_at));
   CodeList list(plan, context.write, job.vector, steps_at, codes_at);
   const uint64_t piece = dispatch::PieceRows(plan.geometry, 0);

@@ -197,8 +197,7 @@ class Lowering {
     if (plan.sparse.listed) quan.type = 2;
     const uint64_t payload = plan.sparse.listed
                                  ? dispatch::ListedBytes(plan.groups, plan.group_size, plan.coding.bits, plan.sparse.entries, plan.sparse.step_bits)
-                                 : dispatch::PayloadHeaderBytes(plan.groups, plan.group_size, plan.coding.bits) +
-                                       kernels::PackedBytes(source->count(), plan.coding.bits);
+                                 : dispatch::DenseBytes(plan.groups, plan.group_size, plan.coding.bits);
     const size_t vector = AddVector(*op, BulkField::kQuanBuffer, 0, payload);
     if (plan.coding.half_scales) quan.scaleStorage = mnn::ScaleStorageType::FP16;
     const size_t alpha =
