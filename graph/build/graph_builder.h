@@ -43,7 +43,6 @@ struct BuildOptions {
   bool convert_matmul_to_conv = true;  // a product with a constant matrix becomes a 1x1 convolution
   bool group_conv_native = false;      // keep grouped convolutions as one op
   bool recurrent_native = false;       // LSTM and RNN as the runtime's ops where these can do it
-  int shared_weight_limit = 4;         // layers that may each hold a copy of one constant
 };
 
 // Broadcast constants up to this many elements are written out; larger ones are broadcast by the runtime.

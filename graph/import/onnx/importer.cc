@@ -18,7 +18,6 @@ BuildOptions ToBuildOptions(const ImportOptions& options) {
   build.convert_matmul_to_conv = options.convert_matmul_to_conv;
   build.group_conv_native = options.group_conv_native;
   build.recurrent_native = options.recurrent_native;
-  build.shared_weight_limit = options.optimize_prefer == 1 ? 1 : options.optimize_prefer == 2 ? 100 : 4;
   return build;
 }
 
