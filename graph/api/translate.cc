@@ -87,10 +87,7 @@ StatusOr<graph::ConvertOptions> ToConvertOptions(const Options& options) {
   if (source.batch < 0) return InvalidInput("source.batch is {}; expected 0 or more", source.batch);
   graph::ConvertOptions known;
   known.import.model_path = source.path;
-  const bool is_json = source.format == Format::kJson;
-  QP_RETURN_IF_ERROR(
-      Translate(is_json ? Format::kAuto : source.format, Format::kOnnx, "source.format", &known.import.format));
-  if (is_json) known.import.format = graph::SourceFormat::kJson;
+  QP_RETURN_IF_ERROR(Translate(source.format, Format::kJson, "source.format", &known.import.format));
   known.import.batch = source.batch;
   known.import.convert_matmul_to_conv = source.convert_matmul_to_conv;
   known.import.gelu_approximation = source.gelu_approximation;
