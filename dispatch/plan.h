@@ -125,6 +125,14 @@ WeightPlan PlanSourceCodes(std::string layer, const WeightGeometry& geometry, in
 // The plan of a layer that computes with int8. Error: not one scale per output channel.
 StatusOr<WeightPlan> PlanInt8(std::string layer, const WeightGeometry& geometry, std::shared_ptr<const Int8Layer> int8);
 
+// What people call a layer: "subgraph/layer", or "layer" in the main graph.
+std::string FullName(const std::string& subgraph, const std::string& layer);
+// Of a WeightPlan, or whatever else has these two names.
+template <typename Weight>
+std::string FullName(const Weight& weight) {
+  return FullName(weight.subgraph, weight.layer);
+}
+
 // Whether the weights are stored as codes with scales, as `coding` says.
 constexpr bool IsCoded(Storage storage) { return storage == Storage::kQuantized || storage == Storage::kInt8; }
 

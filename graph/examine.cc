@@ -11,6 +11,8 @@
 namespace quantpress::graph {
 namespace {
 
+using dispatch::FullName;
+
 constexpr size_t kChunk = 16384;
 constexpr size_t kMostNames = 5;
 
@@ -20,10 +22,6 @@ struct Found {
   const Op* op = nullptr;
   WeightView view;
 };
-
-std::string FullName(const WeightSummary& weight) {
-  return weight.subgraph.empty() ? weight.layer : fmt::format("{}/{}", weight.subgraph, weight.layer);
-}
 
 StatusOr<Model> Import(const std::string& path) {
   ImportOptions options;

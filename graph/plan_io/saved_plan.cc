@@ -10,10 +10,6 @@ namespace {
 using dispatch::Storage;
 using dispatch::WeightPlan;
 
-std::string FullName(const WeightPlan& plan) {
-  return plan.subgraph.empty() ? plan.layer : fmt::format("{}/{}", plan.subgraph, plan.layer);
-}
-
 Status BelongsElsewhere(const WeightPlan& saved, std::string_view what) {
   return InvalidInput("plan, layer '{}': {}; the plan belongs to another model or was made with other options", FullName(saved), what);
 }

@@ -20,10 +20,6 @@ bool IsRecipeType(mnn::OpType type) {
   }
 }
 
-std::string FullName(const std::string& subgraph, const std::string& layer) {
-  return subgraph.empty() ? layer : fmt::format("{}/{}", subgraph, layer);
-}
-
 std::string At(const Recipe& recipe, int line, std::string_view field, std::string_view text) {
   return Message(json::ErrorAt(recipe.path, line, field, text));
 }
@@ -115,7 +111,7 @@ void LayerRequests::AddEntry(const Recipe& recipe, const recipe::LayerQuantizePa
   const auto [known, is_new] = entries_.emplace(std::pair(subgraph, *layer.op_name), entry);
   if (!is_new && !int8) {
     complaints_.push_back(fmt::format("{}: layer '{}' has an entry already ({}); the first one counts", entry.where,
-                                      FullName(subgraph, *layer.op_name), known->second.where));
+                                      dispatch::FullName(subgraph, *layer.op_name), known->second.where));
   }
 }
 
@@ -154,7 +150,7 @@ LayerRequests::Answer LayerRequests::For(const Graph& graph, const Op& op, bool 
 StatusOr<std::vector<std::string>> LayerRequests::Finish() const {
   std::vector<std::string> all = complaints_;
   for (const auto& [key, entry] : entries_) {
-    const std::string name = FullName(key.first, key.second);
+    const std::string name = dispatch::FullName(key.first, key.second);
     if (entry.matched == 0 && !entry.int8) all.push_back(fmt::format("{}: no layer is called '{}'", entry.where, name));
     if (entry.matched > 0 && !entry.has_weights && !entry.int8 && entry.settings.bits.value_or(0) > 0) {
       all.push_back(fmt::format("{}: layer '{}' has no weights of its own, so that the entry has no effect", entry.where, name));
