@@ -1,10 +1,30 @@
 #include <limits>
 
+#include "graph/build/conv_common.h"
 #include "graph/build/graph_builder.h"
 #include "graph/build/params.h"
 #include "graph/fold/fold.h"
 
 namespace quantpress::graph {
+
+std::unique_ptr<mnn::Convolution2DCommonT> ConvCommon(const Window2D& window, int64_t group, int64_t inputs, int64_t outputs) {
+  auto common = std::make_unique<mnn::Convolution2DCommonT>();
+  common->kernelY = static_cast<int32_t>(window.kernel[0]);
+  common->kernelX = static_cast<int32_t>(window.kernel[1]);
+  common->strideY = static_cast<int32_t>(window.stride[0]);
+  common->strideX = static_cast<int32_t>(window.stride[1]);
+  common->dilateY = static_cast<int32_t>(window.dilation[0]);
+  common->dilateX = static_cast<int32_t>(window.dilation[1]);
+  common->padY = static_cast<int32_t>(window.pads[0]);
+  common->padX = static_cast<int32_t>(window.pads[1]);
+  for (int64_t p : window.pads) common->pads.push_back(static_cast<int32_t>(p));
+  common->padMode = mnn::PadMode::CAFFE;
+  common->group = static_cast<int32_t>(group);
+  common->inputCount = static_cast<int32_t>(inputs);
+  common->outputCount = static_cast<int32_t>(outputs);
+  return common;
+}
+
 namespace {
 
 Dim WindowOutput(Dim in, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after,
@@ -74,22 +94,8 @@ Value GraphBuilder::Conv2D(Value x, Value weight, Value bias, const Window2D& wi
     }
     return Concat(std::move(results), 1);
   }
-  auto common = std::make_unique<mnn::Convolution2DCommonT>();
-  common->kernelY = static_cast<int32_t>(window.kernel[0]);
-  common->kernelX = static_cast<int32_t>(window.kernel[1]);
-  common->strideY = static_cast<int32_t>(window.stride[0]);
-  common->strideX = static_cast<int32_t>(window.stride[1]);
-  common->dilateY = static_cast<int32_t>(window.dilation[0]);
-  common->dilateX = static_cast<int32_t>(window.dilation[1]);
-  common->padY = static_cast<int32_t>(window.pads[0]);
-  common->padX = static_cast<int32_t>(window.pads[1]);
-  for (int64_t p : window.pads) common->pads.push_back(static_cast<int32_t>(p));
-  common->padMode = mnn::PadMode::CAFFE;
-  common->group = static_cast<int32_t>(group);
-  common->inputCount = static_cast<int32_t>(ic);
-  common->outputCount = static_cast<int32_t>(oc);
   mnn::Convolution2DT param;
-  param.common = std::move(common);
+  param.common = ConvCommon(window, group, ic, oc);
   std::vector<Bulk> bulk;
   std::vector<Value> inputs = {x};
   if (constant_weight) {

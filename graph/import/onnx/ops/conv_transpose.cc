@@ -2,6 +2,7 @@
 // else a convolution of the input with zeros between its elements and the kernel mirrored, which is the definition.
 #include <algorithm>
 
+#include "graph/build/conv_common.h"
 #include "graph/build/params.h"
 #include "graph/import/onnx/node_context.h"
 #include "graph/import/onnx/op_table.h"
@@ -86,25 +87,11 @@ Transposed ReadTransposed(NodeContext& n, const Shape& xs, const Shape& ws) {
 }
 
 Value Native(NodeContext& n, Value x, Value weight, Value bias, const Transposed& t) {
-  const Window2D w = ToWindow2D(t.window);
   const int64_t ic = n.b.constant(weight)->shape[0], oc = t.out[1];
-  auto common = std::make_unique<mnn::Convolution2DCommonT>();
-  common->kernelY = static_cast<int32_t>(w.kernel[0]);
-  common->kernelX = static_cast<int32_t>(w.kernel[1]);
-  common->strideY = static_cast<int32_t>(w.stride[0]);
-  common->strideX = static_cast<int32_t>(w.stride[1]);
-  common->dilateY = static_cast<int32_t>(w.dilation[0]);
-  common->dilateX = static_cast<int32_t>(w.dilation[1]);
-  common->padY = static_cast<int32_t>(w.pads[0]);
-  common->padX = static_cast<int32_t>(w.pads[1]);
-  for (int64_t p : w.pads) common->pads.push_back(static_cast<int32_t>(p));
-  common->outPads = {static_cast<int32_t>(t.output_padding[0]),
-                     static_cast<int32_t>(t.output_padding.size() > 1 ? t.output_padding[1] : 0)};
-  common->group = static_cast<int32_t>(t.group);
-  common->inputCount = static_cast<int32_t>(ic);
-  common->outputCount = static_cast<int32_t>(oc);
   mnn::Convolution2DT param;
-  param.common = std::move(common);
+  param.common = ConvCommon(ToWindow2D(t.window), t.group, ic, oc);
+  param.common->outPads = {static_cast<int32_t>(t.output_padding[0]),
+                           static_cast<int32_t>(t.output_padding.size() > 1 ? t.output_padding[1] : 0)};
   std::vector<Bulk> bulk;
   bulk.push_back({BulkField::kWeight, n.b.constant(weight)->data});
   bulk.push_back({BulkField::kBias, bias.valid() ? n.b.constant(bias)->data : FloatSource(std::vector<float>(static_cast<size_t>(oc), 0.0f))});
