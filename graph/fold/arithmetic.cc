@@ -125,42 +125,39 @@ std::optional<float> UnaryOp(mnn::UnaryOpOperation op, float x) {
   }
 }
 
+// `op` of every pair; nothing where it has no result.
+template <typename Result, typename T, typename Function>
+std::optional<std::vector<Result>> Each(const std::vector<T>& x, const std::vector<T>& y, const Function& op) {
+  std::vector<Result> out(x.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto result = op(x[i], y[i]);
+    if (!result) return std::nullopt;
+    out[i] = *result;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<Constant> Binary(Op op, const Constant& a, const Constant& b, ElementType type) {
   SymbolTable unused;
   const std::optional<Shape> shape = BroadcastShapes(a.shape, b.shape, &unused);
   if (!shape) return std::nullopt;
-  const std::optional<uint64_t> n = Count(*shape);
-  if (!n) return std::nullopt;
+  if (!Count(*shape)) return std::nullopt;
   const Constant x = Broadcast(a, *shape), y = Broadcast(b, *shape);
-  if (IsFloat(a.type)) {
-    const std::vector<float> u = x.Floats(), v = y.Floats();
-    if (!IsFloat(type)) {
-      std::vector<int64_t> out(*n);
-      for (size_t i = 0; i < *n; ++i) {
-        const std::optional<bool> r = FloatCompare(op, u[i], v[i]);
-        if (!r) return std::nullopt;
-        out[i] = *r;
-      }
-      return FromInts(std::move(out), *shape, type);
-    }
-    std::vector<float> out(*n);
-    for (size_t i = 0; i < *n; ++i) {
-      const std::optional<float> r = FloatOp(op, u[i], v[i]);
-      if (!r) return std::nullopt;
-      out[i] = *r;
-    }
-    return FromFloats(std::move(out), *shape, type);
+  if (!IsFloat(a.type)) {
+    auto out = Each<int64_t>(x.Ints(), y.Ints(), [op](int64_t u, int64_t v) { return IntOp(op, u, v); });
+    if (!out) return std::nullopt;
+    return FromInts(*std::move(out), *shape, type);
   }
-  const std::vector<int64_t> u = x.Ints(), v = y.Ints();
-  std::vector<int64_t> out(*n);
-  for (size_t i = 0; i < *n; ++i) {
-    const std::optional<int64_t> r = IntOp(op, u[i], v[i]);
-    if (!r) return std::nullopt;
-    out[i] = *r;
+  if (!IsFloat(type)) {
+    auto out = Each<int64_t>(x.Floats(), y.Floats(), [op](float u, float v) { return FloatCompare(op, u, v); });
+    if (!out) return std::nullopt;
+    return FromInts(*std::move(out), *shape, type);
   }
-  return FromInts(std::move(out), *shape, type);
+  auto out = Each<float>(x.Floats(), y.Floats(), [op](float u, float v) { return FloatOp(op, u, v); });
+  if (!out) return std::nullopt;
+  return FromFloats(*std::move(out), *shape, type);
 }
 
 std::optional<Constant> Unary(mnn::UnaryOpOperation op, const Constant& a) {

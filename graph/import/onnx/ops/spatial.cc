@@ -10,19 +10,22 @@
 namespace quantpress::graph::onnx {
 namespace {
 
-int64_t ReadBlockSize(NodeContext& n, Value x) {
-  const int64_t block = n.Int("blocksize", 0);
+// What both operators are told; false after an error.
+bool ReadBlocks(NodeContext& n, Value x, int64_t* block, bool* depth_first) {
+  *block = n.Int("blocksize", 0);
   if (n.b.Rank(x) != 4 && n.ok()) n.Fail("a tensor of shape {}; expected [N, C, H, W]", ShapeText(n.b.shape(x)));
-  if (n.ok() && (block < 1 || block > 4096)) n.Fail("a blocksize of {}", block);
-  return block;
+  if (n.ok() && (*block < 1 || *block > 4096)) n.Fail("a blocksize of {}", *block);
+  const std::string mode = n.String("mode", "DCR");
+  *depth_first = mode == "DCR";
+  if (n.ok() && !*depth_first && mode != "CRD") n.Fail("mode '{}'; expected DCR or CRD", mode);
+  return n.ok();
 }
 
 void DepthToSpace(NodeContext& n) {
   const Value x = n.Input(0);
-  const int64_t block = ReadBlockSize(n, x);
-  const std::string mode = n.String("mode", "DCR");
-  if (!n.ok()) return;
-  if (mode != "DCR" && mode != "CRD") return n.Fail("mode '{}'; expected DCR or CRD", mode);
+  int64_t block = 0;
+  bool dcr = false;
+  if (!ReadBlocks(n, x, &block, &dcr)) return;
   const Shape in = *n.b.shape(x);
   if (!IsKnown(in[1]) || in[1] % (block * block) != 0) return n.Fail("a blocksize of {} for a tensor of shape {}", block, ShapeText(in));
   Shape out = in;
@@ -31,14 +34,13 @@ void DepthToSpace(NodeContext& n) {
   if (in[1] > 0 && IsFloat(n.b.type(x))) {
     mnn::DepthSpaceParamT param;
     param.blockSize = static_cast<int32_t>(block);
-    param.mode = mode == "DCR" ? mnn::DepthToSpaceMode::DCR : mnn::DepthToSpaceMode::CRD;
+    param.mode = dcr ? mnn::DepthToSpaceMode::DCR : mnn::DepthToSpaceMode::CRD;
     const Value v = n.b.Emit(mnn::OpType::DepthToSpace, Param(param), {x}, {n.b.type(x), out});
     if (v.valid()) n.b.last_op().default_format = mnn::MNN_DATA_FORMAT::NCHW;
     return n.SetOutput(0, v);
   }
   const std::vector<Size> s = SizesOf(n.b, x);
   const Size b = Fixed(block), depth = Fixed(out[1]);
-  const bool dcr = mode == "DCR";
   const Value apart = dcr ? ReshapeToSizes(n.b, x, {s[0], b, b, depth, s[2], s[3]}) : ReshapeToSizes(n.b, x, {s[0], depth, b, b, s[2], s[3]});
   const Value moved = n.b.Transpose(apart, dcr ? std::vector<int64_t>{0, 3, 4, 1, 5, 2} : std::vector<int64_t>{0, 1, 4, 2, 5, 3});
   n.SetOutput(0, ReshapeToProducts(n.b, moved, {{s[0]}, {depth}, {s[2], b}, {s[3], b}}));
@@ -46,10 +48,9 @@ void DepthToSpace(NodeContext& n) {
 
 void SpaceToDepth(NodeContext& n) {
   const Value x = n.Input(0);
-  const int64_t block = ReadBlockSize(n, x);
-  const std::string mode = n.String("mode", "DCR");
-  if (!n.ok()) return;
-  if (mode != "DCR" && mode != "CRD") return n.Fail("mode '{}'; expected DCR or CRD", mode);
+  int64_t block = 0;
+  bool dcr = false;
+  if (!ReadBlocks(n, x, &block, &dcr)) return;
   const Shape in = *n.b.shape(x);
   std::vector<Size> s = SizesOf(n.b, x);
   Value rows[2];
@@ -63,7 +64,7 @@ void SpaceToDepth(NodeContext& n) {
   const auto shape_of = [&](std::vector<Value> parts) { return n.b.Concat(std::move(parts), 0); };
   const auto one = [&](const Size& size) { return n.b.Reshape(ToScalar(n.b, size), n.b.IntList({1})); };
   const Value apart = n.b.Reshape(x, shape_of({one(s[0]), one(s[1]), rows[0], n.b.IntList({block}), rows[1], n.b.IntList({block})}));
-  const Value moved = n.b.Transpose(apart, mode == "DCR" ? std::vector<int64_t>{0, 3, 5, 1, 2, 4} : std::vector<int64_t>{0, 1, 3, 5, 2, 4});
+  const Value moved = n.b.Transpose(apart, dcr ? std::vector<int64_t>{0, 3, 5, 1, 2, 4} : std::vector<int64_t>{0, 1, 3, 5, 2, 4});
   const Value depth = n.b.Mul(one(s[1]), n.b.IntList({block * block}));
   n.SetOutput(0, n.b.Reshape(moved, shape_of({one(s[0]), depth, rows[0], rows[1]})));
 }
