@@ -209,6 +209,7 @@ void Write(GraphRewriter* to, Graph& graph, Op op, const Found& found) {
   mnn::AttentionParamT param;
   param.kv_cache = false;
   const int out = op.outputs[0];
+  if (graph.shapes.size() <= static_cast<size_t>(out)) graph.shapes.resize(static_cast<size_t>(out) + 1);
   graph.shapes[static_cast<size_t>(out)] = std::vector<int64_t>{1, shape[1], shape[2] * shape[3]};
   op.type = OpType::Attention;
   op.main = Param(std::move(param));

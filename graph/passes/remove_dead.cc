@@ -26,7 +26,9 @@ Status RemoveDeadOps(Graph& graph, const ImportOptions&) {
     renumbered[t] = static_cast<int>(next);
     if (next != t) {
       graph.tensors[next] = std::move(graph.tensors[t]);
+      // Tensors that a pass added may lie behind all shapes.
       if (t < graph.shapes.size()) graph.shapes[next] = std::move(graph.shapes[t]);
+      else if (next < graph.shapes.size()) graph.shapes[next].reset();
     }
     ++next;
   }
