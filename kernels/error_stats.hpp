@@ -5,6 +5,7 @@
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_HPP_
 #define QUANTPRESS_KERNELS_ERROR_STATS_HPP_
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -190,10 +191,6 @@ void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, 
       second.worst = xsimd::max(second.worst, kWorst == Worst::kOfSquares ? s1 : xsimd::abs(e1));
     }
   }
-  if constexpr (kWorst == Worst::kOfSquares) {
-    first.worst = xsimd::sqrt(first.worst);
-    second.worst = xsimd::sqrt(second.worst);
-  }
   first.Store(lane, sums);
   if constexpr (kParts == 2) second.Store(lane + kNext, sums);
 }
@@ -215,6 +212,8 @@ void AddCodedErrorStats(const float* weights, const CodedGroups& coded, ErrorSta
   stats->count += coded.groups * coded.size;
   PieceSums sums;
   SumCoded<Arch, Worst::kOfSquares>(weights, coded, &sums);
+  // Not xsimd::sqrt, which is an estimate on NEON.
+  for (float& square : sums.worst) square = std::sqrt(square);
   const float worst = WorstOfLanes(sums);
   if (!(worst > kSmallestRoot && worst < kLargestRoot)) SumCoded<Arch, Worst::kOfMagnitudes>(weights, coded, &sums);
   AddSums(sums, stats);
