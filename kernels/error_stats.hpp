@@ -25,6 +25,17 @@ struct PieceSums {
   alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
 };
 
+// The larger one; `most` where `value` is no number, as where infinities are subtracted. x86's instruction gives its second
+// operand then, NEON's gives no number.
+template <class Batch>
+Batch Larger(const Batch& most, const Batch& value) {
+#if defined(__aarch64__)
+  return xsimd::select(value > most, value, most);
+#else
+  return xsimd::max(value, most);
+#endif
+}
+
 // The sums of some of the lanes, in registers.
 template <class Arch>
 struct Sums {
@@ -36,7 +47,7 @@ struct Sums {
     squared_error += error * error;  // not fused: the same on every instruction set
     squared_weight += w * w;
     product += w * error;
-    worst = xsimd::max(worst, xsimd::abs(error));
+    worst = Larger(worst, xsimd::abs(error));
   }
 
   void Store(size_t lane, PieceSums* sums) const {
@@ -187,8 +198,8 @@ void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, 
       second.squared_error += s1;
       first.product += w0 * e0;
       second.product += w1 * e1;
-      first.worst = xsimd::max(first.worst, kWorst == Worst::kOfSquares ? s0 : xsimd::abs(e0));
-      second.worst = xsimd::max(second.worst, kWorst == Worst::kOfSquares ? s1 : xsimd::abs(e1));
+      first.worst = Larger(first.worst, kWorst == Worst::kOfSquares ? s0 : xsimd::abs(e0));
+      second.worst = Larger(second.worst, kWorst == Worst::kOfSquares ? s1 : xsimd::abs(e1));
     }
   }
   first.Store(lane, sums);
