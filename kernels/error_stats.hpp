@@ -25,8 +25,8 @@ struct PieceSums {
   alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
 };
 
-// The larger one; `most` where `value` is no number, as where infinities are subtracted. x86's instruction gives its second
-// operand then, NEON's gives no number.
+// The larger one; `most` where `value` is no number, as where infinities are subtracted. x86's instruction gives its
+// second operand then, NEON's gives no number.
 template <class Batch>
 Batch Larger(const Batch& most, const Batch& value) {
 #if defined(__aarch64__)
