@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "dispatch/dequantize_run.h"
+#include "graph/import/mnn/bit_reader.h"
 #include "graph/import/mnn/coded_weight.h"
 #include "graph/ir/truncate.h"
 #include "kernels/half.h"
@@ -27,27 +28,6 @@ std::vector<float> Alphas(const CodedWeight& weight) {
   if (!alphas.empty()) std::memcpy(alphas.data(), weight.alpha.data, alphas.size() * sizeof(float));
   return alphas;
 }
-
-// Numbers of fixed width, most significant bit first.
-class BitReader {
- public:
-  BitReader(const Bytes& bytes, uint64_t first_bit) : data_(bytes.data), size_(bytes.size), at_(first_bit) {}
-
-  // Precondition: `bits` is at most 16, and they lie inside.
-  uint32_t Take(int bits) {
-    const uint64_t byte = at_ / 8;
-    uint32_t window = 0;
-    for (uint64_t i = byte; i < byte + 3; ++i) window = window << 8 | (i < size_ ? data_[i] : 0u);
-    const int behind = 24 - static_cast<int>(at_ % 8) - bits;
-    at_ += static_cast<uint64_t>(bits);
-    return window >> behind & ((1u << bits) - 1);
-  }
-
- private:
-  const uint8_t* data_;
-  uint64_t size_;
-  uint64_t at_;
-};
 
 class Decoded : public TensorSource {
  public:

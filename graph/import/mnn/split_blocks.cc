@@ -4,6 +4,7 @@
 
 #include "dispatch/plan.h"
 #include "dispatch/sparsity.h"
+#include "graph/import/mnn/bit_reader.h"
 #include "graph/import/mnn/coded_weight.h"
 #include "graph/passes/graph_rewriter.h"
 
@@ -58,12 +59,8 @@ std::vector<uint8_t> CodesOf(const Blocks& blocks, uint64_t k) {
   }
   dispatch::BitStream stream;
   for (uint64_t row = 0; row < blocks.outputs; ++row) {
-    uint64_t at = (row * blocks.count + k) * blocks.size * bits;
-    for (uint64_t i = 0; i < blocks.size; ++i) {
-      uint32_t code = 0;
-      for (uint64_t bit = 0; bit < bits; ++bit, ++at) code = code << 1 | (packed[at / 8] >> (7 - at % 8) & 1u);
-      stream.Put(code, blocks.weight.bits);
-    }
+    BitReader indexes(blocks.weight.payload, (row * blocks.count + k) * blocks.size * bits);
+    for (uint64_t i = 0; i < blocks.size; ++i) stream.Put(indexes.Take(blocks.weight.bits), blocks.weight.bits);
   }
   stream.Finish();
   return {stream.bytes().begin(), stream.bytes().end()};
