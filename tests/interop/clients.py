@@ -4,11 +4,12 @@ import functools
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import zlib
 
 import numpy as np
+
+import warm_process
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -48,27 +49,12 @@ def convert(source, target, *options, framework=None):
 
 def stock_convert(source, target, *options):
     """The converter of the MNN wheel, as a process of its own: it can crash, hang, or end well without a file."""
-    source = pathlib.Path(source).resolve()
+    source, target = pathlib.Path(source).resolve(), pathlib.Path(target).resolve()
+    command = ["-f", source.suffix[1:].upper(), "--modelFile", source, "--MNNModel", target, "--bizCode", "x", *options]
     with tempfile.TemporaryDirectory() as scratch:  # it leaves files in the current directory
-        call(
-            [
-                sys.executable,
-                "-c",
-                STOCK,
-                "-f",
-                source.suffix[1:].upper(),
-                "--modelFile",
-                source,
-                "--MNNModel",
-                pathlib.Path(target).resolve(),
-                "--bizCode",
-                "x",
-                *options,
-            ],
-            "stock converter",
-            target,
-            scratch,
-        )
+        _, output = call_warm("stock converter", "convert", [str(part) for part in command], folder=scratch)
+    if not target.exists():
+        raise ClientError(f"stock converter: no file\n{output[-4000:]}")
 
 
 def run_mnn(path, feeds, memory="normal", layout="NCHW"):
@@ -78,17 +64,15 @@ def run_mnn(path, feeds, memory="normal", layout="NCHW"):
 
 def run_mnn_many(path, inputs, memory="normal", layout="NCHW"):
     """The same with several inputs for one loaded model. -> list of {output name: array}"""
-    with tempfile.TemporaryDirectory() as scratch:
-        files = [[pathlib.Path(scratch) / f"{kind}{i}.npz" for kind in ("feeds", "results")] for i in range(len(inputs))]
-        for (place, _), feeds in zip(files, inputs):
-            np.savez(place, **feeds)
-        more = [path for pair in files[1:] for path in pair]
-        call(
-            [sys.executable, HERE / "runtime_worker.py", path, *files[0], memory, layout, *more],
-            f"stock runtime on {path}",
-            files[-1][1],
-        )
-        return [dict(np.load(results)) for _, results in files]
+    return call_warm(f"stock runtime on {path}", "run", str(pathlib.Path(path).resolve()), inputs, memory, layout)[0]
+
+
+def call_warm(what, function, *arguments, folder="."):
+    """Calls a function of runtime_worker.py. -> (its result, its output)"""
+    try:
+        return warm_process.call("runtime_worker", function, *arguments, seconds=TIME_LIMIT, folder=folder)
+    except warm_process.Failed as error:
+        raise ClientError(f"{what}: {error}") from error
 
 
 def run_onnx(path, feeds):
