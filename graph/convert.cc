@@ -1,13 +1,12 @@
 #include "graph/convert.h"
 
-#include <sys/stat.h>
-
 #include "graph/export/exporter.h"
 #include "graph/export/output_file.h"
 #include "graph/import/input_shapes.h"
 #include "graph/import/mnn/mnn_importer.h"
 #include "graph/import/mnn/split_blocks.h"
 #include "graph/import/onnx/onnx_importer.h"
+#include "graph/ir/bytes.h"
 #include "graph/model_json/read.h"
 #include "graph/passes/pipeline.h"
 #include "graph/plan_sparsity.h"
@@ -52,11 +51,6 @@ StatusOr<Model> Import(SourceFormat format, const ImportOptions& options) {
     default:
       return Unsupported("'{}': {} models cannot be read by this version", options.model_path, SourceFormatName(format));
   }
-}
-
-uint64_t FileSize(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
 }
 
 // --batch: the first dimension of inputs that leave it open.

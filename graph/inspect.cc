@@ -1,20 +1,14 @@
 #include "graph/inspect.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 
 #include "graph/import/mnn/mnn_importer.h"
+#include "graph/ir/bytes.h"
 #include "graph/weight_summary.h"
 
 namespace quantpress::graph {
 namespace {
-
-uint64_t FileSize(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
-}
 
 std::string TypeName(mnn::DataType type) {
   switch (type) {

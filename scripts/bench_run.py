@@ -5,6 +5,7 @@ import pathlib
 
 import bench_memory
 import bench_nodes
+import bench_runtime
 import bench_speed
 import bench_statistics
 from bench_common import ROOT
@@ -14,6 +15,7 @@ BENCHMARKS = {
     "statistics": bench_statistics.run,
     "memory": bench_memory.run,
     "nodes": bench_nodes.run,
+    "runtime": bench_runtime.run,
 }
 
 
@@ -21,7 +23,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("what", nargs="?", choices=list(BENCHMARKS), default="speed")
     parser.add_argument("--repeat", type=int, help="runs of each [3; statistics: 9]")
-    parser.add_argument("--only", default="", help="speed: cases whose name contains this; the others as measured last")
+    parser.add_argument("--only", default="", help="speed: cases whose name contains this, the others as measured last; runtime: models")
     parser.add_argument("--layers", type=int, help="of the generated transformer [16; memory: 100]")
     parser.add_argument("--memory", type=int, default=512, help="budget in MB [512]")
     parser.add_argument(

@@ -1,157 +1,82 @@
-"""Compares our float models with the stock converter's on the stock runtime.
+"""scripts/bench runtime: our float models beside the stock converter's, on the stock runtime.
 
-    python scripts/bench_runtime.py --python PYTHON_WITH_MNN [--models FOLDER] [--only PATTERN] [--json FILE]
-
-Both models of a source run in one process, in turn, one thread each; the figure is the median CPU time of a run. Dynamic
-dimensions get --size (a leading one: 1); BENCH_SHAPES, a JSON object, sets them by name, BENCH_SECONDS limits each model.
-A model that one side does not convert, or that does not run, has no figure on that side.
+Both models of a source run in one process, in turn, one thread each, with the same inputs (tests/interop/zoo_inputs.py), which are
+new in every round: with integer inputs that do not change the runtime skips work. The figure is the median CPU time of a run.
 """
 
-import argparse
-import fnmatch
-import json
-import os
-import pathlib
+import statistics
 import subprocess
-import sys
-import tempfile
+import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+import bench_common as common
+import clients
+import warm_process
+import zoo_inputs
 
-STOCK = "import sys, _tools; _tools.mnnconvert(['mnnconvert'] + sys.argv[1:])"
-
-WORKER = r"""
-import json, os, statistics, sys, time
-import MNN, MNN.expr as F, MNN.nn as nn, numpy as np
-source, size, rounds, *paths = sys.argv[1:]
-import onnx
-graph = onnx.load(source, load_external_data=False).graph
-stored = {i.name for i in graph.initializer}
-random = np.random.default_rng(1)
-types = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int32, 9: np.int32, 10: np.float32, 11: np.float32}
-feeds = []
-fixed = json.loads(os.environ.get('BENCH_SHAPES', '{}'))
-for i in graph.input:
-    if i.name in stored:
-        continue
-    t = i.type.tensor_type
-    shape = []
-    for k, d in enumerate(t.shape.dim):
-        if d.HasField('dim_value'):
-            shape.append(d.dim_value)
-        else:
-            shape.append(fixed.get(d.dim_param, 1 if k == 0 else int(size)))
-    dtype = types[t.elem_type]
-    feeds.append((i.name, shape, dtype))
-names = [o.name for o in graph.output]
-
-def load(path):
-    config = {'backend': 0, 'numThread': 1, 'precision': 1}
-    runtime = nn.create_runtime_manager((config,))
-    return nn.load_module_from_file(path, [n for n, _, _ in feeds], names, runtime_manager=runtime), runtime
-
-HELD = {np.float32: F.float, np.int32: F.int, np.uint8: F.uint8, np.int8: F.int8}
-
-# Every round has new data, the same for all models: with unchanged integer inputs the runtime skips work.
-def new_data():
-    return [random.standard_normal(shape).astype(dtype) if dtype == np.float32 else random.integers(0, 2, shape).astype(dtype)
-            for _, shape, dtype in feeds]
-
-modules = [load(p) for p in paths]
-times = [[] for _ in paths]
-
-def run(module, data):
-    inputs = [F.const(values, shape, F.NCHW, HELD[dtype]) for values, (_, shape, dtype) in zip(data, feeds)]
-    cpu = time.process_time()
-    outputs = module[0].forward(inputs)
-    if not outputs:
-        raise RuntimeError('forward failed')
-    for o in outputs:
-        np.array(F.convert(o, F.NCHW).read() if o.data_format == F.NC4HW4 else o.read())
-    return time.process_time() - cpu
-
-data = new_data()
-for m in modules:
-    run(m, data)
-budget = time.perf_counter() + float(os.environ.get('BENCH_SECONDS', '6'))
-n = 0
-while (n < int(rounds) and time.perf_counter() < budget) or n < 5:
-    order = range(len(modules)) if n % 2 == 0 else reversed(range(len(modules)))
-    data = new_data()
-    for k in order:
-        times[k].append(run(modules[k], data))
-    n += 1
-print(json.dumps({'medians': [statistics.median(t) for t in times], 'lowest': [min(t) for t in times], 'rounds': n}))
-"""
+CONVERTERS = {"ours": clients.convert, "stock": clients.stock_convert}
+INPUTS = 8  # different ones
+SECONDS = 6  # for each model, five rounds at least
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default=os.environ.get("QUANTPRESS_PYTHON", sys.executable))
-    parser.add_argument("--models", type=pathlib.Path, default=ROOT.parent / "shared/models")
-    parser.add_argument("--binary", default=str(ROOT / "build/release/tools/quantpress"))
-    parser.add_argument("--only", default="*")
-    parser.add_argument("--size", type=int, default=16, help="of a dynamic dimension")
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--json", type=pathlib.Path)
-    arguments = parser.parse_args()
-    folder = pathlib.Path(os.environ.get("QUANTPRESS_MODELS", arguments.models)) / "onnx"
-    if not folder.is_dir():
-        print("SKIPPED: no model folder")
-        return 0
-    rows = []
-    print(f"{'model':34} {'ours ms':>9} {'stock ms':>9} {'stock/ours':>10} {'rounds':>7}")
-    with tempfile.TemporaryDirectory() as scratch:
-        for source in sorted(folder.glob("*.onnx")):
-            if fnmatch.fnmatch(source.stem, arguments.only):
-                rows.append(compare(source, pathlib.Path(scratch), arguments))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
-    return 0
+def time_models(paths, inputs, seconds):
+    """Runs in a process of its own. -> seconds of every run, one list for each model"""
+    import runtime_worker
+
+    models = [runtime_worker.Model(path, "normal", "NCHW") for path in paths]
+    times = [[] for _ in models]
+    start, turn = time.monotonic(), -1
+    while turn < 5 or time.monotonic() < start + seconds:
+        order = range(len(models)) if turn % 2 == 0 else reversed(range(len(models)))
+        for k in order:
+            fed = models[k].variables(inputs[turn % len(inputs)])
+            begin = time.process_time()
+            models[k].arrays(models[k].forward(fed))
+            if turn >= 0:  # the first run prepares
+                times[k].append(time.process_time() - begin)
+        turn += 1
+    return times
 
 
-def call(command, scratch, timeout=300):
-    try:
-        return subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def run(source, paths, scratch, arguments):
-    command = [arguments.python, "-c", WORKER, str(source), str(arguments.size), str(arguments.rounds), *map(str, paths)]
-    done = call(command, scratch)
-    if done is None or done.returncode != 0:
-        return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def compare(source, scratch, arguments):
-    ours, stock = scratch / f"{source.stem}.ours.mnn", scratch / f"{source.stem}.stock.mnn"
-    call([arguments.binary, "convert", "--quiet", "--modelFile", source, "--MNNModel", ours], scratch)
-    call([arguments.python, "-c", STOCK, "-f", "ONNX", "--modelFile", source, "--MNNModel", stock, "--bizCode", "x"], scratch)
-    row = {"model": source.name, "ours_ms": None, "stock_ms": None, "rounds": 0}
-    present = [("ours_ms", ours), ("stock_ms", stock)]
-    present = [(key, path) for key, path in present if path.exists()]
-    result = run(source, [p for _, p in present], scratch, arguments) if present else None
-    if result is None and len(present) == 2:  # one of them does not run: the other alone
-        for key, path in present:
-            result = run(source, [path], scratch, arguments)
-            if result is not None:
-                present = [(key, path)]
-                break
-    if result is not None:
-        row["rounds"] = result["rounds"]
-        for (key, _), median in zip(present, result["medians"]):
-            row[key] = median * 1e3
-    ours_ms, stock_ms = row["ours_ms"], row["stock_ms"]
-    ratio = stock_ms / ours_ms if ours_ms and stock_ms else None
-
-    def show(value, digits):
-        return "-" if value is None else f"{value:.{digits}f}"
-
-    print(f"{source.stem:34} {show(ours_ms, 3):>9} {show(stock_ms, 3):>9} {show(ratio, 2):>10} {row['rounds']:>7}", flush=True)
+def compare(source, folder):
+    """-> {converter: milliseconds, or a text that says why there are none}"""
+    row, paths = {"model": source.stem}, {}
+    inputs, _ = zoo_inputs.references(source, INPUTS)
+    for who, convert in CONVERTERS.items():
+        path = folder / f"{source.stem}.{who}.mnn"
+        try:
+            convert(source, path)
+            clients.run_mnn(path, inputs[0])
+            paths[who] = path
+        except (clients.ClientError, subprocess.TimeoutExpired):
+            row[who] = "does not run" if path.exists() else "not converted"
+    names = [str(path.resolve()) for path in paths.values()]
+    times, _ = warm_process.call("bench_runtime", "time_models", names, inputs, SECONDS, seconds=clients.TIME_LIMIT)
+    row |= {who: 1e3 * statistics.median(found) for who, found in zip(paths, times)}
+    for path in paths.values():
+        path.unlink()
     return row
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def cell(value):
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def run(args):
+    rows = []
+    for source in sorted((clients.MODELS / "onnx").glob("*.onnx")):
+        if args.only in source.stem:
+            rows.append(compare(source, args.folder))
+            print(rows[-1], flush=True)
+    if not rows:
+        raise SystemExit(f"no models in {clients.MODELS} (set QUANTPRESS_MODELS)")
+    facts = common.machine()
+    common.write_results(args, "runtime", facts, rows)
+    text = f"{common.described(facts)}, one thread, float, high precision; milliseconds of CPU time, median of {SECONDS} s of runs.\n\n"
+    text += "| model | ours | stock | stock / ours |\n|---|---|---|---|\n"
+    for row in rows:
+        measured = not isinstance(row["ours"], str) and not isinstance(row["stock"], str)
+        ratio = f"{row['stock'] / row['ours']:.2f}" if measured else ""
+        text += f"| {row['model']} | {cell(row['ours'])} | {cell(row['stock'])} | {ratio} |\n"
+    print("\n" + text)
+    if args.write_docs:
+        common.write_docs("runtime", text)

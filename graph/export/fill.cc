@@ -10,7 +10,7 @@
 #include "graph/export/fill_tasks.h"
 #include "graph/export/int8_layer.h"
 #include "graph/export/layer_stats.h"
-#include "graph/export/payload_header.h"
+#include "graph/ir/payload_header.h"
 #include "graph/export/source_codes.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
@@ -19,11 +19,6 @@ namespace quantpress::graph {
 namespace {
 
 using dispatch::WeightPlan;
-
-template <typename T>
-std::span<const uint8_t> AsBytes(const T* data, uint64_t count) {
-  return {reinterpret_cast<const uint8_t*>(data), count * sizeof(T)};
-}
 
 // Hands out the parts of a task's scratch memory.
 class ScratchParts {
@@ -105,7 +100,7 @@ class Filler {
 
   static std::vector<uint8_t> Header(const WeightPlan& plan) {
     std::vector<uint8_t> header;
-    AppendDimensions(plan, &header);
+    AppendDimensions(plan.groups, plan.group_size, &header);
     AppendTable(plan.coding.bits, &header);
     return header;
   }

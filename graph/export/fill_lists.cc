@@ -4,15 +4,10 @@
 #include <cstring>
 
 #include "graph/export/coded_rows.h"
-#include "graph/export/payload_header.h"
+#include "graph/ir/payload_header.h"
 
 namespace quantpress::graph {
 namespace {
-
-template <typename T>
-std::span<const uint8_t> AsBytes(const T* data, uint64_t count) {
-  return {reinterpret_cast<const uint8_t*>(data), count * sizeof(T)};
-}
 
 Status OtherLength(const std::string& layer, uint64_t found, uint64_t planned) {
   return InvalidInput("layer '{}' has {} entries that are not zero, its plan {}: the plan belongs to another model",
@@ -49,7 +44,7 @@ class Region {
 // The fields in front of the steps, and the table between steps and codes.
 Status WriteFixed(const dispatch::WeightPlan& plan, size_t vector, const VectorWriter& write, uint64_t table_at) {
   std::vector<uint8_t> head, table;
-  AppendDimensions(plan, &head);
+  AppendDimensions(plan.groups, plan.group_size, &head);
   AppendNumber(plan.sparse.entries, 4, &head);
   AppendNumber(static_cast<uint64_t>(plan.sparse.step_bits), 1, &head);
   QP_RETURN_IF_ERROR(write(vector, 0, head));

@@ -55,4 +55,9 @@ StatusOr<Bytes> MapFile(const std::string& path) {
   return Bytes{owner, static_cast<const uint8_t*>(address), size};
 }
 
+uint64_t FileSize(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
+}
+
 }  // namespace quantpress::graph

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,16 @@ struct Bytes {
 // A file that another process truncates while it is mapped ends the process with SIGBUS: callers document that a source
 // must not change during a conversion.
 StatusOr<Bytes> MapFile(const std::string& path);
+
+// 0 where there is none.
+uint64_t FileSize(const std::string& path);
+
+// The bytes of `count` numbers, or of a text, as they lie in memory.
+template <typename T>
+std::span<const uint8_t> AsBytes(const T* data, uint64_t count) {
+  return {reinterpret_cast<const uint8_t*>(data), count * sizeof(T)};
+}
+inline std::span<const uint8_t> AsBytes(std::string_view text) { return AsBytes(text.data(), text.size()); }
 
 }  // namespace quantpress::graph
 

@@ -20,10 +20,6 @@ constexpr uint64_t kCopyBytes = 1 << 20;
 
 bool IsCancelled(const ConvertHooks& hooks) { return hooks.cancellation != nullptr && hooks.cancellation->cancelled(); }
 
-std::span<const uint8_t> AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
 bool Exists(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0;
@@ -178,9 +174,7 @@ StatusOr<ConvertResult> RestoreModel(const std::string& json_path, const std::st
     QP_ASSIGN_OR_RETURN(files.weights, MapFile(source_weights));
   }
   ConvertResult result;
-  struct stat info {};
-  result.source_bytes =
-      (stat(json_path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0) + files.weights.size;
+  result.source_bytes = FileSize(json_path) + files.weights.size;
   if (!newer) {
     QP_ASSIGN_OR_RETURN(const std::optional<Files> own,
                         InOwnLayout(*std::move(model), files, json_path, budget, hooks));

@@ -8,10 +8,6 @@ namespace {
 constexpr size_t kBigVector = 64 * 1024;  // bytes; part of the layout, so it must not depend on the machine
 constexpr size_t kPiece = 1 << 20;
 
-std::span<const uint8_t> AsBytes(std::string_view text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
 }  // namespace
 
 StatusOr<std::unique_ptr<NetAssembler>> NetAssembler::Create() {

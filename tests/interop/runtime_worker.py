@@ -7,42 +7,52 @@ import numpy as np
 KINDS = {F.float: np.float32, F.int: np.int32, F.uint8: np.uint8, F.int8: np.int8}
 
 
-def variable(port, array, plain):
-    packed = port.data_format == F.NC4HW4
-    array = np.asarray(array).astype(KINDS[port.dtype])
-    # A flat list: const() reads int64 arrays as int32 and refuses some element types and 0-d arrays.
-    var = F.const(array.ravel().tolist(), list(array.shape), plain if packed else port.data_format, port.dtype)
-    return F.convert(var, F.NC4HW4) if packed else var
+class Model:
+    """memory: normal or low; layout of inputs and outputs that the runtime packs: NCHW or NHWC"""
 
+    def __init__(self, path, memory, layout):
+        # The wheel takes the memory mode as a number only; a word is ignored without a message.
+        config = {"backend": "CPU", "numThread": 1, "precision": "high", "memory": {"normal": 0, "low": 2}[memory]}
+        self.module = nn.load_module_from_file(path, [], [], runtime_manager=nn.create_runtime_manager((config,)))
+        info = self.module.get_info()
+        self.inputs = list(zip(info["inputNames"], info["inputs"]))
+        self.outputs = info["outputNames"]
+        self.layout = F.NHWC if layout == "NHWC" else F.NCHW
 
-def array_of(var, plain):
-    if 0 in var.shape:  # read() fails on an empty tensor
-        return np.zeros(var.shape, np.float32)
-    if var.data_format == F.NC4HW4:  # read() would give packed data under the plain shape
-        var = F.convert(var, plain)
-    return np.array(var.read())
-
-
-def run(model, inputs, memory, layout):
-    """-> a list of {output name: array}, one for each {input name: array} of `inputs`; the model is loaded once.
-
-    memory: normal or low; layout: NCHW or NHWC"""
-    # The wheel takes the memory mode as a number only; a word is ignored without a message.
-    config = {"backend": "CPU", "numThread": 1, "precision": "high", "memory": {"normal": 0, "low": 2}[memory]}
-    module = nn.load_module_from_file(model, [], [], runtime_manager=nn.create_runtime_manager((config,)))
-    info = module.get_info()
-    names = info["outputNames"]
-    plain = F.NHWC if layout == "NHWC" else F.NCHW
-    answers = []
-    for feeds in inputs:
-        missing = set(info["inputNames"]) - set(feeds)
+    def variables(self, feeds):
+        missing = {name for name, _ in self.inputs} - set(feeds)
         if missing:
             raise ValueError(f"no data for inputs {sorted(missing)}")
-        results = module.forward([variable(port, feeds[name], plain) for name, port in zip(info["inputNames"], info["inputs"])])
-        if len(results) != len(names):
-            raise ValueError(f"forward gave {len(results)} of {len(names)} outputs")
-        answers.append({name: array_of(var, plain) for name, var in zip(names, results)})
-    return answers
+        return [self.variable(port, feeds[name]) for name, port in self.inputs]
+
+    def variable(self, port, array):
+        packed = port.data_format == F.NC4HW4
+        array = np.asarray(array).astype(KINDS[port.dtype])
+        # A flat list: const() reads int64 arrays as int32 and refuses some element types and 0-d arrays.
+        var = F.const(array.ravel().tolist(), list(array.shape), self.layout if packed else port.data_format, port.dtype)
+        return F.convert(var, F.NC4HW4) if packed else var
+
+    def forward(self, variables):
+        results = self.module.forward(variables)
+        if len(results) != len(self.outputs):
+            raise ValueError(f"forward gave {len(results)} of {len(self.outputs)} outputs")
+        return results
+
+    def arrays(self, results):
+        return {name: self.array(var) for name, var in zip(self.outputs, results)}
+
+    def array(self, var):
+        if 0 in var.shape:  # read() fails on an empty tensor
+            return np.zeros(var.shape, np.float32)
+        if var.data_format == F.NC4HW4:  # read() would give packed data under the plain shape
+            var = F.convert(var, self.layout)
+        return np.array(var.read())
+
+
+def run(path, inputs, memory, layout):
+    """-> a list of {output name: array}, one for each {input name: array} of `inputs`; the model is loaded once"""
+    model = Model(path, memory, layout)
+    return [model.arrays(model.forward(model.variables(feeds))) for feeds in inputs]
 
 
 def convert(options):

@@ -6,6 +6,7 @@
 #include "dispatch/sparsity.h"
 #include "graph/import/mnn/bit_reader.h"
 #include "graph/import/mnn/coded_weight.h"
+#include "graph/ir/payload_header.h"
 #include "graph/passes/graph_rewriter.h"
 
 namespace quantpress::graph {
@@ -68,11 +69,8 @@ std::vector<uint8_t> CodesOf(const Blocks& blocks, uint64_t k) {
 
 // Two dimensions, the table of the source, and the codes of block k.
 std::vector<uint8_t> PayloadOf(const Blocks& blocks, const Bytes& buffer, bool was_wide, uint64_t k) {
-  const bool wide = dispatch::HasWideHeader(blocks.outputs, blocks.size);
-  std::vector<uint8_t> payload = {2};
-  for (const uint64_t dim : {blocks.outputs, blocks.size}) {
-    for (int i = 0; i < (wide ? 4 : 2); ++i) payload.push_back(static_cast<uint8_t>(dim >> (8 * i)));
-  }
+  std::vector<uint8_t> payload;
+  AppendDimensions(blocks.outputs, blocks.size, &payload);
   const uint8_t* const table = buffer.data + 1 + buffer.data[0] * (was_wide ? 4 : 2);
   payload.insert(payload.end(), table, blocks.weight.payload.data);
   const std::vector<uint8_t> codes = CodesOf(blocks, k);

@@ -1,11 +1,9 @@
 // What stands before the codes of a quantized payload.
-#ifndef QUANTPRESS_GRAPH_EXPORT_PAYLOAD_HEADER_H_
-#define QUANTPRESS_GRAPH_EXPORT_PAYLOAD_HEADER_H_
+#ifndef QUANTPRESS_GRAPH_IR_PAYLOAD_HEADER_H_
+#define QUANTPRESS_GRAPH_IR_PAYLOAD_HEADER_H_
 
 #include <cstdint>
 #include <vector>
-
-#include "dispatch/plan.h"
 
 namespace quantpress::graph {
 
@@ -13,11 +11,11 @@ namespace quantpress::graph {
 void AppendNumber(uint64_t value, int bytes, std::vector<uint8_t>* out);
 
 // dispatch::DimensionBytes() bytes.
-void AppendDimensions(const dispatch::WeightPlan& plan, std::vector<uint8_t>* out);
+void AppendDimensions(uint64_t groups, uint64_t group_size, std::vector<uint8_t>* out);
 
 // The number of codes and all codes: dispatch::TableBytes() bytes.
 void AppendTable(int bits, std::vector<uint8_t>* out);
 
 }  // namespace quantpress::graph
 
-#endif  // QUANTPRESS_GRAPH_EXPORT_PAYLOAD_HEADER_H_
+#endif  // QUANTPRESS_GRAPH_IR_PAYLOAD_HEADER_H_

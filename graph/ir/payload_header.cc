@@ -1,4 +1,6 @@
-#include "graph/export/payload_header.h"
+#include "graph/ir/payload_header.h"
+
+#include "dispatch/plan.h"
 
 namespace quantpress::graph {
 
@@ -6,11 +8,11 @@ void AppendNumber(uint64_t value, int bytes, std::vector<uint8_t>* out) {
   for (int i = 0; i < bytes; ++i) out->push_back(static_cast<uint8_t>(value >> (8 * i)));
 }
 
-void AppendDimensions(const dispatch::WeightPlan& plan, std::vector<uint8_t>* out) {
-  const int width = dispatch::HasWideHeader(plan.groups, plan.group_size) ? 4 : 2;
+void AppendDimensions(uint64_t groups, uint64_t group_size, std::vector<uint8_t>* out) {
+  const int width = dispatch::HasWideHeader(groups, group_size) ? 4 : 2;
   AppendNumber(2, 1, out);
-  AppendNumber(plan.groups, width, out);
-  AppendNumber(plan.group_size, width, out);
+  AppendNumber(groups, width, out);
+  AppendNumber(group_size, width, out);
 }
 
 void AppendTable(int bits, std::vector<uint8_t>* out) {
