@@ -179,6 +179,19 @@ TEST(LegacyCoding, WrongLists) {
   }
 }
 
+// A file of some bytes must not become one of gigabytes.
+TEST(LegacyCoding, ShortListsOfManyWeights) {
+  const std::vector<uint8_t> wide = {2, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 3, 0xE0, 2, 0, 1, 0x80};  // 65,536 x 65,536
+  mnn::IDSTQuanT quan = Quan(2);
+  quan.shapeInt32 = true;
+  EXPECT_EQ(Message(DecodeWeight(CodedOp(quan, wide, {1, 1})).status()),
+            "layer 'conv': 1 listed values stand for 4294967296 weights, more than the 2147483647 that the runtime can hold");
+  quan = Quan(0);
+  quan.weightSize = 0x80000000;
+  EXPECT_EQ(Message(DecodeWeight(CodedOp(quan, {}, {1.5f}, {0})).status()),
+            "layer 'conv': 1 listed values stand for 2147483648 weights, more than the 2147483647 that the runtime can hold");
+}
+
 TEST(LegacyCoding, SparseFloats) {
   mnn::IDSTQuanT quan = Quan(0);
   quan.weightSize = 6;

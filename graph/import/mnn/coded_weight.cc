@@ -34,6 +34,9 @@ class Cursor {
   uint64_t at_ = 0;
 };
 
+// A short list may stand for any number of zeros; the runtime counts the weights that it unpacks in 32 bits with a sign.
+constexpr uint64_t kMostUnpacked = INT32_MAX;
+
 Status Truncated(const Op& op) { return InvalidInput("layer '{}': quantized weights are truncated", op.name); }
 
 Bytes BulkBytes(const Op& op, BulkField field) {
@@ -138,6 +141,12 @@ Status ParseFloatSparse(const Op& op, const mnn::IDSTQuanT& quan, CodedWeight* w
   return {};
 }
 
+Status CheckUnpacked(const Op& op, const CodedWeight& weight) {
+  if (weight.elements <= kMostUnpacked) return {};
+  return InvalidInput("layer '{}': {} listed values stand for {} weights, more than the {} that the runtime can hold", op.name,
+                      weight.listed, weight.elements, kMostUnpacked);
+}
+
 }  // namespace
 
 StatusOr<CodedWeight> ParseCodedWeight(const Op& op) {
@@ -151,6 +160,7 @@ StatusOr<CodedWeight> ParseCodedWeight(const Op& op) {
   if (op.FindBulk(BulkField::kQuanIndex) != nullptr) {
     weight.type = 0;
     QP_RETURN_IF_ERROR(ParseFloatSparse(op, quan, &weight));
+    QP_RETURN_IF_ERROR(CheckUnpacked(op, weight));
     return weight;
   }
   const Bytes buffer = BulkBytes(op, BulkField::kQuanBuffer);
@@ -164,6 +174,7 @@ StatusOr<CodedWeight> ParseCodedWeight(const Op& op) {
     case 2:
       QP_RETURN_IF_ERROR(TakeDims(op, quan.shapeInt32, &in, &weight));
       QP_RETURN_IF_ERROR(ParseSparse(op, &in, &weight));
+      QP_RETURN_IF_ERROR(CheckUnpacked(op, weight));
       break;
     case 4:
       weight.elements = buffer.size;
