@@ -8,7 +8,10 @@
 
 namespace quantpress::dispatch {
 
-// Adds what `decoded` makes of `weights` (count floats each, finite) to *stats.
+// Widens the range of *stats by `count` weights. Before the next two, which count them.
+void AddRange(const float* weights, size_t count, kernels::ErrorStats* stats);
+
+// Adds what `decoded` makes of `weights` (count floats each, finite) to *stats, but for the range.
 void AddErrorStats(const float* weights, const float* decoded, size_t count, kernels::ErrorStats* stats);
 
 // The same for coded weights; see kernels/error_stats.h.

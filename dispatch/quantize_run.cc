@@ -126,14 +126,14 @@ class Run {
           if (!kernels::GroupMaxAbs(weights, groups, size_, s.max)) return false;
         } else {
           if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
-          AddRange(s.min, s.max, groups);
+          AddRanges(s.min, s.max, groups);
           for (size_t g = 0; g < groups; ++g) s.max[g] = std::max(std::fabs(s.min[g]), std::fabs(s.max[g]));
         }
         kernels::SymmetricScales(spec_.bits, s.max, groups, s.scale);
         break;
       case QuantMethod::kAsymmetric:
         if (!kernels::GroupRange(weights, groups, size_, s.min, s.max)) return false;
-        if (out_.stats != nullptr) AddRange(s.min, s.max, groups);
+        if (out_.stats != nullptr) AddRanges(s.min, s.max, groups);
         kernels::AsymmetricScales(spec_.bits, s.min, s.max, groups, s.scale);
         for (size_t g = 0; g < groups; ++g) s.min[g] = FirstMinimum(weights + g * size_, size_, s.min[g]);
         break;
@@ -144,7 +144,7 @@ class Run {
         }
         if (out_.stats != nullptr) {
           const kernels::HqqRanges ranges = kernels::HqqGroupRanges(s.hqq, groups);
-          AddRange(ranges.min, ranges.max, groups);
+          AddRanges(ranges.min, ranges.max, groups);
         }
         break;
     }
@@ -152,15 +152,13 @@ class Run {
   }
 
   // Adds the ranges of groups to that of all weights.
-  void AddRange(const float* min, const float* max, size_t groups) {
-    float low = 0, high = 0, unused = 0;
-    kernels::GroupRange(min, 1, groups, &low, &unused);
-    kernels::GroupRange(max, 1, groups, &unused, &high);
-    kernels::ErrorStats& stats = *out_.stats;
-    const bool first = stats.count == 0 && !has_range_;
-    stats.smallest = first ? low : std::min(stats.smallest, low);
-    stats.largest = first ? high : std::max(stats.largest, high);
-    has_range_ = true;
+  void AddRanges(const float* min, const float* max, size_t groups) {
+    float low = min[0], high = max[0];
+    for (size_t g = 1; g < groups; ++g) {
+      low = min[g] < low ? min[g] : low;
+      high = max[g] > high ? max[g] : high;
+    }
+    out_.stats->Widen(low, high);
   }
 
   // Writes the scales and, with half_scales, replaces them by what was stored.
@@ -230,11 +228,9 @@ class Run {
     if (coded.size % kernels::kCodedSizeMultiple == 0) {
       AddCodedErrorStats(weights, coded, out_.stats);
     } else {
-      const kernels::ErrorStats known = *out_.stats;  // with the range of all groups
       kernels::DequantizeIndexes(coded.indexes, coded.bias, coded.groups, coded.size, coded.scale, coded.offset,
                                  scratch_.decoded);
       AddErrorStats(weights, scratch_.decoded, coded.groups * coded.size, out_.stats);
-      out_.stats->smallest = known.smallest, out_.stats->largest = known.largest;
     }
     if (out_.histograms == nullptr) return;
     const size_t count = coded.groups * coded.size;
@@ -247,7 +243,6 @@ class Run {
   const Scratch scratch_;
   RunOutput out_;  // advances
   size_t carried_ = 0;
-  bool has_range_ = false;
   size_t next_sample_ = 0;  // counted from the tile that comes next
 };
 

@@ -21,7 +21,7 @@ struct MeasuredLayer : LayerReport {
   double weight_max = 0;
   double seconds = 0;           // worker time of this layer: reading, coding, writing, statistics
 
-  // Histograms over every stride-th weight; of layers of up to 65536 weights all. Equal bins from weight_min to
+  // Histograms over every stride-th weight; of layers of up to 16384 weights all. Equal bins from weight_min to
   // weight_max; decoded weights outside count in the first and last bin. A bin's edge is good to a sixteenth of its value.
   uint64_t samples = 0;
   std::vector<uint64_t> weight_counts;

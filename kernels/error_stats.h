@@ -1,6 +1,7 @@
 // How far decoded weights are from the original ones, and the range of those. Only reported, never written into a
-// model; the same bits on every instruction set all the same: sixteen sums in float, of every sixteenth weight each, for
-// pieces of kErrorStatsPiece weights, and sums of these in double. Nothing is fused.
+// model; the same bits on every instruction set all the same: sixteen sums in float, of every sixteenth weight each,
+// for pieces of kErrorStatsPiece weights. These are added up in double, each to the one 8 places further, then 4, 2 and
+// 1, and so are the pieces, in order. Nothing is fused.
 #ifndef QUANTPRESS_KERNELS_ERROR_STATS_H_
 #define QUANTPRESS_KERNELS_ERROR_STATS_H_
 
@@ -20,10 +21,15 @@ struct ErrorStats {
   float smallest = 0, largest = 0;  // weight; 0 while count is 0. The sign of a zero is unspecified.
   double dot = 0;  // sum of weight * decoded: cosine = dot / sqrt(sum_squared_weight * sum_squared_decoded)
 
+  // For weights between these two, before they are counted.
+  void Widen(float low, float high) {
+    if (count == 0 || low < smallest) smallest = low;
+    if (count == 0 || high > largest) largest = high;
+  }
+
   void Merge(const ErrorStats& other) {
     if (other.count == 0) return;
-    if (count == 0 || other.smallest < smallest) smallest = other.smallest;
-    if (count == 0 || other.largest > largest) largest = other.largest;
+    Widen(other.smallest, other.largest);
     count += other.count;
     sum_squared_error += other.sum_squared_error;
     sum_squared_weight += other.sum_squared_weight;
@@ -44,16 +50,16 @@ struct CodedGroups {
 };
 inline constexpr size_t kCodedSizeMultiple = 16;
 
-// The same as AddErrorStats of what `coded` decodes to, but for the range of the weights, which stays as it is: the
-// kernels that choose scales know it. Preconditions: size is a multiple of kCodedSizeMultiple, and groups * size at most
-// kErrorStatsPiece.
+// The same as AddErrorStats of what `coded` decodes to. Preconditions: size is a multiple of kCodedSizeMultiple, and
+// groups * size at most kErrorStatsPiece.
 extern "C++" void AddCodedErrorStatsSse2(const float* weights, const CodedGroups& coded, ErrorStats* stats);
 extern "C++" void AddCodedErrorStatsAvx2(const float* weights, const CodedGroups& coded, ErrorStats* stats);
 extern "C++" void AddCodedErrorStatsAvx512(const float* weights, const CodedGroups& coded, ErrorStats* stats);
 extern "C++" void AddCodedErrorStatsNeon64(const float* weights, const CodedGroups& coded, ErrorStats* stats);
 
-// Adds the statistics of `count` weights to *stats. One function per instruction set, each in a file of its own that is
-// compiled with that set's flags: dispatch/error_stats.h chooses.
+// Adds the statistics of `count` weights to *stats, but for their range, which stays as it is: kernels that choose
+// scales know it. One function per instruction set, each in a file of its own that is compiled with that set's flags:
+// dispatch/error_stats.h chooses.
 extern "C++" void AddErrorStatsSse2(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
 extern "C++" void AddErrorStatsAvx2(const float* weights, const float* decoded, size_t count, ErrorStats* stats);
 extern "C++" void AddErrorStatsAvx512(const float* weights, const float* decoded, size_t count, ErrorStats* stats);

@@ -22,7 +22,7 @@ static_assert(kCodedSizeMultiple == kLanes && kErrorStatsPiece % kLanes == 0);
 // from these.
 struct PieceSums {
   alignas(64) float squared_error[kLanes], squared_weight[kLanes], product[kLanes];  // product: weight * error
-  alignas(64) float worst[kLanes], smallest[kLanes], largest[kLanes];
+  alignas(64) float worst[kLanes];
 };
 
 // The larger one; `most` where `value` is no number, as where infinities are subtracted. x86's instruction gives its
@@ -36,19 +36,17 @@ Batch Larger(const Batch& most, const Batch& value) {
 #endif
 }
 
+// How the largest errors are found: as such, or as roots of the largest squares, which are known anyway. The root of
+// the square of a float, both rounded, is its magnitude again if the square is a normal float, that is, between these
+// errors.
+enum class Worst { kOfSquares, kOfMagnitudes };
+constexpr float kSmallestRoot = 0x1p-50f, kLargestRoot = 0x1p62f;
+
 // The sums of some of the lanes, in registers.
 template <class Arch>
 struct Sums {
   using Batch = xsimd::batch<float, Arch>;
   Batch squared_error = Batch(0.0f), squared_weight = Batch(0.0f), product = Batch(0.0f), worst = Batch(0.0f);
-
-  void Add(Batch w, Batch q) {
-    const Batch error = q - w;
-    squared_error += error * error;  // not fused: the same on every instruction set
-    squared_weight += w * w;
-    product += w * error;
-    worst = Larger(worst, xsimd::abs(error));
-  }
 
   void Store(size_t lane, PieceSums* sums) const {
     squared_error.store_aligned(sums->squared_error + lane);
@@ -58,136 +56,19 @@ struct Sums {
   }
 };
 
-// The same with the range of the weights.
-template <class Arch>
-struct SumsAndRange {
+// Registers `lane` to lane + kParts * size of each row of sixteen, in `groups` groups of `size` weights; decoder(g)
+// gives what decodes group g, from any weight on. What is done with two registers is done step by step for both:
+// processors do not look far enough ahead to begin with the second while the first waits for its results. (They have
+// names because g++ keeps an array of them in memory.) Nothing is fused: the same on every instruction set.
+template <class Arch, size_t kParts, Worst kWorst, class Decoder>
+void SumLanes(const float* weights, size_t groups, size_t size, const Decoder& decoder, size_t lane, PieceSums* sums) {
   using Batch = xsimd::batch<float, Arch>;
-  Sums<Arch> of;
-  Batch smallest, largest;
-
-  explicit SumsAndRange(float weight) : smallest(weight), largest(weight) {}
-
-  void Add(const float* weights, const float* decoded) {
-    const Batch w = Batch::load_unaligned(weights);
-    of.Add(w, Batch::load_unaligned(decoded));
-    smallest = xsimd::min(smallest, w);
-    largest = xsimd::max(largest, w);
-  }
-
-  void Store(size_t lane, PieceSums* sums) const {
-    of.Store(lane, sums);
-    smallest.store_aligned(sums->smallest + lane);
-    largest.store_aligned(sums->largest + lane);
-  }
-};
-
-// Whole rows of sixteen: `rows` of them, at most two registers of each row at a time: the twelve sums of those stay in
-// registers, and two hide the latency of the additions. They have names because g++ keeps an array of them in memory.
-template <class Arch>
-void SumRows(const float* weights, const float* decoded, size_t rows, PieceSums* sums) {
-  constexpr size_t kSize = xsimd::batch<float, Arch>::size;
-  const size_t end = rows * kLanes;
-  if constexpr (kSize == kLanes) {
-    SumsAndRange<Arch> all(weights[0]);
-    for (size_t i = 0; i < end; i += kLanes) all.Add(weights + i, decoded + i);
-    all.Store(0, sums);
-  } else {
-    for (size_t lane = 0; lane < kLanes; lane += 2 * kSize) {
-      SumsAndRange<Arch> first(weights[0]), second(weights[0]);
-      for (size_t i = lane; i < end; i += kLanes) {
-        first.Add(weights + i, decoded + i);
-        second.Add(weights + i + kSize, decoded + i + kSize);
-      }
-      first.Store(lane, sums);
-      second.Store(lane + kSize, sums);
-    }
-  }
-}
-
-// One more weight in each of the first `count` lanes.
-inline void AddTail(const float* weights, const float* decoded, size_t count, PieceSums* sums) {
-  for (size_t i = 0; i < count; ++i) {
-    const float w = weights[i], q = decoded[i], error = q - w, magnitude = error < 0 ? -error : error;
-    sums->squared_error[i] += error * error;
-    sums->squared_weight[i] += w * w;
-    sums->product[i] += w * error;
-    if (magnitude > sums->worst[i]) sums->worst[i] = magnitude;
-    if (w < sums->smallest[i]) sums->smallest[i] = w;
-    if (w > sums->largest[i]) sums->largest[i] = w;
-  }
-}
-
-inline float WorstOfLanes(const PieceSums& sums) {
-  float worst = 0;
-  for (size_t i = 0; i < kLanes; ++i) worst = sums.worst[i] > worst ? sums.worst[i] : worst;
-  return worst;
-}
-
-// The lanes are added up in order.
-inline void AddSums(const PieceSums& sums, ErrorStats* stats) {
-  double error = 0, weight = 0, product = 0;
-  for (size_t i = 0; i < kLanes; ++i) {
-    error += static_cast<double>(sums.squared_error[i]);
-    weight += static_cast<double>(sums.squared_weight[i]);
-    product += static_cast<double>(sums.product[i]);
-  }
-  stats->sum_squared_error += error;
-  stats->sum_squared_weight += weight;
-  stats->sum_squared_decoded += weight + 2 * product + error;
-  stats->dot += weight + product;
-  const double worst = static_cast<double>(WorstOfLanes(sums));
-  if (worst > stats->max_absolute_error) stats->max_absolute_error = worst;
-}
-
-inline void AddRange(const PieceSums& sums, ErrorStats* stats) {
-  for (size_t i = 0; i < kLanes; ++i) {
-    if (sums.smallest[i] < stats->smallest) stats->smallest = sums.smallest[i];
-    if (sums.largest[i] > stats->largest) stats->largest = sums.largest[i];
-  }
-}
-
-template <class Arch>
-void AddErrorStats(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
-  if (count == 0) return;
-  if (stats->count == 0) stats->smallest = stats->largest = weights[0];
-  stats->count += count;
-  for (size_t i = 0; i < count; i += kErrorStatsPiece) {
-    const size_t left = count - i, size = left < kErrorStatsPiece ? left : kErrorStatsPiece, rows = size / kLanes;
-    PieceSums sums;
-    SumRows<Arch>(weights + i, decoded + i, rows, &sums);
-    AddTail(weights + i + rows * kLanes, decoded + i + rows * kLanes, size % kLanes, &sums);
-    AddSums(sums, stats);
-    AddRange(sums, stats);
-  }
-}
-
-// As many indexes as a batch has lanes, as integers. One for each architecture, in its file.
-template <class Arch>
-xsimd::batch<int32_t, Arch> LoadIndexes(const uint8_t* indexes);
-
-// How SumCoded finds the largest errors: as roots of the largest squares, which are known anyway. The root of the
-// square of a float, both rounded, is its magnitude again if the square is a normal float, that is, between these
-// errors.
-enum class Worst { kOfSquares, kOfMagnitudes };
-constexpr float kSmallestRoot = 0x1p-50f, kLargestRoot = 0x1p62f;
-
-// Registers `lane` to lane + kParts * size of each row. What is done with two registers is done step by step for both:
-// processors do not look far enough ahead to begin with the second while the first waits for its results.
-template <class Arch, bool kOffset, size_t kParts, Worst kWorst>
-void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, PieceSums* sums) {
-  using Batch = xsimd::batch<float, Arch>;
-  using Integers = xsimd::batch<int32_t, Arch>;
   constexpr size_t kNext = kParts == 2 ? Batch::size : 0;
-  const Integers bias(coded.bias);
   Sums<Arch> first, second;
   size_t at = lane;
-  for (size_t g = 0; g < coded.groups; ++g) {
-    const Batch scale(coded.scale[g]), offset(kOffset ? coded.offset[g] : 0.0f);
-    const auto decode = [&](size_t i) {
-      const Batch product = xsimd::to_float(LoadIndexes<Arch>(coded.indexes + i) + bias) * scale;
-      return kOffset ? product + offset : product;
-    };
-    for (const size_t end = at + coded.size; at < end; at += kLanes) {
+  for (size_t g = 0; g < groups; ++g) {
+    const auto decode = decoder(g);
+    for (const size_t end = at + size; at < end; at += kLanes) {
       const Batch q0 = decode(at), q1 = decode(at + kNext);
       const Batch w0 = Batch::load_unaligned(weights + at), w1 = Batch::load_unaligned(weights + at + kNext);
       const Batch e0 = q0 - w0, e1 = q1 - w1;
@@ -206,28 +87,108 @@ void SumCodedLanes(const float* weights, const CodedGroups& coded, size_t lane, 
   if constexpr (kParts == 2) second.Store(lane + kNext, sums);
 }
 
-template <class Arch, Worst kWorst>
-void SumCoded(const float* weights, const CodedGroups& coded, PieceSums* sums) {
+// At most two registers of each row at a time: their eight sums stay in registers, and two hide the latency of the
+// additions.
+template <class Arch, Worst kWorst, class Decoder>
+void SumRows(const float* weights, size_t groups, size_t size, const Decoder& decoder, PieceSums* sums) {
   constexpr size_t kSize = xsimd::batch<float, Arch>::size, kParts = kSize == kLanes ? 1 : 2;
   for (size_t lane = 0; lane < kLanes; lane += kParts * kSize) {
-    if (coded.offset != nullptr) {
-      SumCodedLanes<Arch, true, kParts, kWorst>(weights, coded, lane, sums);
-    } else {
-      SumCodedLanes<Arch, false, kParts, kWorst>(weights, coded, lane, sums);
-    }
+    SumLanes<Arch, kParts, kWorst>(weights, groups, size, decoder, lane, sums);
   }
+}
+
+// One more weight in each of the first `count` lanes.
+inline void AddTail(const float* weights, const float* decoded, size_t count, PieceSums* sums) {
+  for (size_t i = 0; i < count; ++i) {
+    const float w = weights[i], q = decoded[i], error = q - w, magnitude = error < 0 ? -error : error;
+    sums->squared_error[i] += error * error;
+    sums->squared_weight[i] += w * w;
+    sums->product[i] += w * error;
+    if (magnitude > sums->worst[i]) sums->worst[i] = magnitude;
+  }
+}
+
+// Lane i and lane i + 8, then i + 4, i + 2 and i + 1.
+inline double SumOfLanes(const float* lanes) {
+  double sums[kLanes / 2];
+  for (size_t i = 0; i < 8; ++i) sums[i] = static_cast<double>(lanes[i]) + static_cast<double>(lanes[i + 8]);
+  for (size_t i = 0; i < 4; ++i) sums[i] += sums[i + 4];
+  for (size_t i = 0; i < 2; ++i) sums[i] += sums[i + 2];
+  return sums[0] + sums[1];
+}
+
+inline float LargestOfLanes(const float* lanes) {
+  float most[kLanes / 2];
+  for (size_t i = 0; i < 8; ++i) most[i] = lanes[i] > lanes[i + 8] ? lanes[i] : lanes[i + 8];
+  for (size_t i = 0; i < 4; ++i) most[i] = most[i] > most[i + 4] ? most[i] : most[i + 4];
+  for (size_t i = 0; i < 2; ++i) most[i] = most[i] > most[i + 2] ? most[i] : most[i + 2];
+  return most[0] > most[1] ? most[0] : most[1];
+}
+
+inline void AddPiece(const PieceSums& sums, float worst, ErrorStats* stats) {
+  const double error = SumOfLanes(sums.squared_error), weight = SumOfLanes(sums.squared_weight),
+               product = SumOfLanes(sums.product);
+  stats->sum_squared_error += error;
+  stats->sum_squared_weight += weight;
+  stats->sum_squared_decoded += weight + 2 * product + error;
+  stats->dot += weight + product;
+  if (static_cast<double>(worst) > stats->max_absolute_error) stats->max_absolute_error = static_cast<double>(worst);
+}
+
+template <class Arch>
+void AddErrorStats(const float* weights, const float* decoded, size_t count, ErrorStats* stats) {
+  using Batch = xsimd::batch<float, Arch>;
+  stats->count += count;
+  for (size_t i = 0; i < count; i += kErrorStatsPiece) {
+    const size_t left = count - i, size = left < kErrorStatsPiece ? left : kErrorStatsPiece, tail = size % kLanes;
+    const float* const from = decoded + i;
+    const auto decoder = [from](size_t) { return [from](size_t at) { return Batch::load_unaligned(from + at); }; };
+    PieceSums sums;
+    SumRows<Arch, Worst::kOfMagnitudes>(weights + i, 1, size - tail, decoder, &sums);
+    AddTail(weights + i + size - tail, from + size - tail, tail, &sums);
+    AddPiece(sums, LargestOfLanes(sums.worst), stats);
+  }
+}
+
+// As many indexes as a batch has lanes, as integers. One for each architecture, in its file.
+template <class Arch>
+xsimd::batch<int32_t, Arch> LoadIndexes(const uint8_t* indexes);
+
+template <class Arch, bool kOffset>
+struct CodeDecoder {
+  using Batch = xsimd::batch<float, Arch>;
+  const CodedGroups& coded;
+  xsimd::batch<int32_t, Arch> bias;
+
+  auto operator()(size_t group) const {
+    const Batch scale(coded.scale[group]), offset(kOffset ? coded.offset[group] : 0.0f);
+    return [=, indexes = coded.indexes, bias_of_all = bias](size_t at) {
+      const Batch product = xsimd::to_float(LoadIndexes<Arch>(indexes + at) + bias_of_all) * scale;
+      return kOffset ? product + offset : product;
+    };
+  }
+};
+
+template <class Arch, Worst kWorst>
+float SumCoded(const float* weights, const CodedGroups& coded, PieceSums* sums) {
+  const xsimd::batch<int32_t, Arch> bias(coded.bias);
+  if (coded.offset != nullptr) {
+    SumRows<Arch, kWorst>(weights, coded.groups, coded.size, CodeDecoder<Arch, true>{coded, bias}, sums);
+  } else {
+    SumRows<Arch, kWorst>(weights, coded.groups, coded.size, CodeDecoder<Arch, false>{coded, bias}, sums);
+  }
+  return LargestOfLanes(sums->worst);
 }
 
 template <class Arch>
 void AddCodedErrorStats(const float* weights, const CodedGroups& coded, ErrorStats* stats) {
   stats->count += coded.groups * coded.size;
   PieceSums sums;
-  SumCoded<Arch, Worst::kOfSquares>(weights, coded, &sums);
   // Not xsimd::sqrt, which is an estimate on NEON.
-  for (float& square : sums.worst) square = std::sqrt(square);
-  const float worst = WorstOfLanes(sums);
-  if (!(worst > kSmallestRoot && worst < kLargestRoot)) SumCoded<Arch, Worst::kOfMagnitudes>(weights, coded, &sums);
-  AddSums(sums, stats);
+  float worst = std::sqrt(SumCoded<Arch, Worst::kOfSquares>(weights, coded, &sums));
+  if (!(worst > kSmallestRoot && worst < kLargestRoot))
+    worst = SumCoded<Arch, Worst::kOfMagnitudes>(weights, coded, &sums);
+  AddPiece(sums, worst, stats);
 }
 
 }  // namespace

@@ -14,7 +14,11 @@ constexpr size_t kChunk = 4096;
 }  // namespace
 
 void AddFloats(const float* weights, size_t count, Measure* measure) {
-  dispatch::AddErrorStats(weights, weights, count, &measure->errors);
+  for (size_t i = 0; i < count; i += kChunk) {
+    const size_t n = std::min(kChunk, count - i);
+    dispatch::AddRange(weights + i, n, &measure->errors);
+    dispatch::AddErrorStats(weights + i, weights + i, n, &measure->errors);
+  }
   measure->histograms->Add(weights, nullptr, nullptr, count);
 }
 
@@ -23,6 +27,7 @@ void AddHalves(const float* weights, const uint16_t* halves, size_t count, Measu
   for (size_t i = 0; i < count; i += kChunk) {
     const size_t n = std::min(kChunk, count - i);
     kernels::HalfToFloat(halves + i, n, decoded);
+    dispatch::AddRange(weights + i, n, &measure->errors);
     dispatch::AddErrorStats(weights + i, decoded, n, &measure->errors);
     measure->histograms->Add(weights + i, decoded, nullptr, n);
   }
@@ -39,6 +44,7 @@ void AddSourceCodes(const dispatch::WeightPlan& plan, std::span<const uint8_t> i
       const size_t n = std::min<size_t>(kChunk, plan.group_size - i);
       const uint8_t* const index = indexes.data() + group * plan.group_size + i;
       for (size_t k = 0; k < n; ++k) weights[k] = static_cast<float>(index[k] + lowest) * scale;
+      dispatch::AddRange(weights, n, &measure->errors);
       dispatch::AddErrorStats(weights, weights, n, &measure->errors);
       measure->histograms->Add(weights, weights, index, n);
     }

@@ -63,6 +63,7 @@ void AddRow(const float* weights, const uint8_t* indexes, size_t count, float sc
   for (size_t i = 0; i < count; i += kChunk) {
     const size_t n = std::min(kChunk, count - i);
     for (size_t k = 0; k < n; ++k) decoded[k] = static_cast<float>(indexes[i + k] + kLowest) * scale;
+    dispatch::AddRange(weights + i, n, &measure->errors);
     dispatch::AddErrorStats(weights + i, decoded, n, &measure->errors);
     if (*next < n) *next += measure->histograms->Add(weights + i + *next, decoded + *next, indexes + i + *next, n - *next);
     *next -= n;

@@ -1,6 +1,8 @@
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "fmt/format.h"
 #include "graph/report/writers.h"
 
 namespace quantpress::graph {
@@ -42,41 +44,21 @@ Json ErrorsOf(const MeasuredLayer& layer) {
           {"cosine", layer.cosine}};
 }
 
-Json HistogramsOf(const MeasuredLayer& layer) {
-  Json json = {{"samples", layer.samples},
-               {"low", layer.weight_min},
-               {"high", layer.weight_max},
-               {"weights", layer.weight_counts}};
-  if (!layer.decoded_counts.empty()) json["decoded"] = layer.decoded_counts;
-  if (!layer.code_counts.empty()) {
-    json["lowest_code"] = -static_cast<int64_t>(layer.code_counts.size() / 2);
-    json["codes"] = layer.code_counts;
-  }
-  return json;
-}
-
-Json LayerOf(const ReportLayer& layer) {
+Json FactsOf(const ReportLayer& layer) {
   const dispatch::WeightPlan& plan = layer.plan;
-  Json json = {{"layer", plan.layer},
-               {"subgraph", plan.subgraph},
-               {"op_type", plan.geometry.op_type},
-               {"weights", plan.geometry.elements()},
-               {"rows", plan.geometry.rows},
-               {"input_channels", plan.geometry.input_channels},
-               {"kernel_size", plan.geometry.kernel_size},
-               {"storage", StorageName(plan.storage)},
-               {"method", layer.method},
-               {"reason", plan.reason},
-               {"note", plan.note},
-               {"bytes_before", plan.bytes_before},
-               {"bytes_after", plan.bytes_after}};
-  if (dispatch::IsCoded(plan.storage)) json["coding"] = CodingOf(plan);
-  if (layer.measured) {
-    if (plan.storage != Storage::kFloat32) json["errors"] = ErrorsOf(*layer.measured);
-    json["histogram"] = HistogramsOf(*layer.measured);
-    json["seconds"] = layer.measured->seconds;
-  }
-  return json;
+  return {{"layer", plan.layer},
+          {"subgraph", plan.subgraph},
+          {"op_type", plan.geometry.op_type},
+          {"weights", plan.geometry.elements()},
+          {"rows", plan.geometry.rows},
+          {"input_channels", plan.geometry.input_channels},
+          {"kernel_size", plan.geometry.kernel_size},
+          {"storage", StorageName(plan.storage)},
+          {"method", layer.method},
+          {"reason", plan.reason},
+          {"note", plan.note},
+          {"bytes_before", plan.bytes_before},
+          {"bytes_after", plan.bytes_after}};
 }
 
 Json TotalsOf(const ReportTotals& totals) {
@@ -94,31 +76,114 @@ void Replace(std::string_view from, std::string_view to, std::string* text) {
   for (size_t at = 0; (at = text->find(from, at)) != std::string::npos; at += to.size()) text->replace(at, from.size(), to);
 }
 
-// Puts arrays of numbers on one line each: hundreds of counts are nothing to read line by line.
-std::string WithShortArrays(const std::string& text) {
-  std::string out;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    out += c;
-    if (c == '"') in_string = !in_string;
-    if (in_string && c == '\\') out += text[++i];
-    if (in_string || c != '[') continue;
-    const size_t end = text.find_first_not_of("0123456789.+-eE,\n ", i + 1);
-    if (end == std::string::npos || text[end] != ']') continue;
-    while (++i < end) {
-      if (text[i] == ',') out += ", ";
-      if (text[i] != ',' && text[i] != '\n' && text[i] != ' ') out += text[i];
-    }
-    out += ']';
+// Writes text piece by piece: a tree of the hundreds of counts of every layer would take longer to make than some
+// models to convert.
+class Writer {
+ public:
+  explicit Writer(JsonStyle style) : in_page_(style == JsonStyle::kInPage) {}
+
+  void Begin(char bracket) {
+    text_ += bracket;
+    ++depth_;
+    empty_ = true;
   }
-  return out;
+
+  void End(char bracket) {
+    --depth_;
+    if (!empty_) StartLine();
+    text_ += bracket;
+    empty_ = false;
+  }
+
+  // Before each element of an array.
+  void Next() {
+    if (!empty_) text_ += ',';
+    StartLine();
+    empty_ = false;
+  }
+
+  // Before the value of a member of an object.
+  void Name(std::string_view name) {
+    Next();
+    Value(Json(name));
+    text_ += in_page_ ? ":" : ": ";
+  }
+
+  void Value(const Json& value) {
+    if (value.is_object()) {
+      Begin('{');
+      Members(value);
+      End('}');
+    } else if (value.is_array()) {
+      Begin('[');
+      for (const Json& element : value) {
+        Next();
+        Value(element);
+      }
+      End(']');
+    } else {
+      text_ += value.dump(-1, ' ', in_page_, Json::error_handler_t::replace);
+    }
+  }
+
+  void Members(const Json& object) {
+    for (const auto& [name, value] : object.items()) {
+      Name(name);
+      Value(value);
+    }
+  }
+
+  // On one line: hundreds of numbers are nothing to read line by line.
+  void Counts(std::string_view name, const std::vector<uint64_t>& counts) {
+    Name(name);
+    fmt::format_to(std::back_inserter(text_), "[{}]", fmt::join(counts, in_page_ ? "," : ", "));
+  }
+
+  std::string Take() { return std::move(text_); }
+
+ private:
+  void StartLine() {
+    if (!in_page_) text_.append(1, '\n').append(depth_, ' ');
+  }
+
+  const bool in_page_;
+  std::string text_;
+  size_t depth_ = 0;
+  bool empty_ = true;  // nothing yet between the innermost brackets
+};
+
+void WriteHistogram(const MeasuredLayer& layer, Writer* out) {
+  out->Name("histogram");
+  out->Begin('{');
+  out->Members({{"samples", layer.samples}, {"low", layer.weight_min}, {"high", layer.weight_max}});
+  out->Counts("weights", layer.weight_counts);
+  if (!layer.decoded_counts.empty()) out->Counts("decoded", layer.decoded_counts);
+  if (!layer.code_counts.empty()) {
+    out->Members({{"lowest_code", -static_cast<int64_t>(layer.code_counts.size() / 2)}});
+    out->Counts("codes", layer.code_counts);
+  }
+  out->End('}');
+}
+
+void WriteLayer(const ReportLayer& layer, Writer* out) {
+  const dispatch::WeightPlan& plan = layer.plan;
+  out->Begin('{');
+  out->Members(FactsOf(layer));
+  if (dispatch::IsCoded(plan.storage)) out->Members({{"coding", CodingOf(plan)}});
+  if (layer.measured) {
+    if (plan.storage != Storage::kFloat32) out->Members({{"errors", ErrorsOf(*layer.measured)}});
+    WriteHistogram(*layer.measured, out);
+    out->Members({{"seconds", layer.measured->seconds}});
+  }
+  out->End('}');
 }
 
 }  // namespace
 
 std::string JsonReport(const Report& report, JsonStyle style) {
-  Json json = {{"report", 1},
+  Writer out(style);
+  out.Begin('{');
+  out.Members({{"report", 1},
                {"quantpress", report.version},
                {"source", report.source},
                {"output", report.output},
@@ -128,12 +193,18 @@ std::string JsonReport(const Report& report, JsonStyle style) {
                {"seconds", report.seconds},
                {"threads", report.threads},
                {"isa", report.isa},
-               {"totals", TotalsOf(report.totals)}};
-  json["notes"] = report.notes;
-  json["layers"] = Json::array();
-  for (const ReportLayer& layer : report.layers) json["layers"].push_back(LayerOf(layer));
-  if (style == JsonStyle::kFile) return WithShortArrays(json.dump(1, ' ', false, Json::error_handler_t::replace)) + "\n";
-  std::string text = json.dump(-1, ' ', true, Json::error_handler_t::replace);
+               {"totals", TotalsOf(report.totals)},
+               {"notes", report.notes}});
+  out.Name("layers");
+  out.Begin('[');
+  for (const ReportLayer& layer : report.layers) {
+    out.Next();
+    WriteLayer(layer, &out);
+  }
+  out.End(']');
+  out.End('}');
+  std::string text = out.Take();
+  if (style == JsonStyle::kFile) return text + "\n";
   Replace("<", "\\u003c", &text);
   Replace(">", "\\u003e", &text);
   Replace("&", "\\u0026", &text);

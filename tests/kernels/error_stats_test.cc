@@ -17,6 +17,16 @@ using kernels::CodedGroups;
 using kernels::ErrorStats;
 using kernels::kErrorStatsPiece;
 
+// Sixteen numbers, each added to the one 8 places further, then 4, 2 and 1.
+double Tree(const float* values) {
+  double sums[16];
+  std::copy_n(values, 16, sums);
+  for (int step = 8; step > 0; step /= 2) {
+    for (int i = 0; i < step; ++i) sums[i] = sums[i] + sums[i + step];
+  }
+  return sums[0];
+}
+
 // From the description in the header, one weight at a time.
 void AddSlowly(const std::vector<float>& weights, const std::vector<float>& decoded, ErrorStats* stats) {
   for (size_t begin = 0; begin < weights.size(); begin += kErrorStatsPiece) {
@@ -31,10 +41,7 @@ void AddSlowly(const std::vector<float>& weights, const std::vector<float>& deco
       stats->largest = stats->count == 0 ? w : std::max(stats->largest, w);
       ++stats->count;
     }
-    double e = 0, w = 0, p = 0;
-    for (const float value : squared_error) e += static_cast<double>(value);
-    for (const float value : squared_weight) w += static_cast<double>(value);
-    for (const float value : product) p += static_cast<double>(value);
+    const double e = Tree(squared_error), w = Tree(squared_weight), p = Tree(product);
     stats->sum_squared_error += e;
     stats->sum_squared_weight += w;
     stats->sum_squared_decoded += w + 2 * p + e;
@@ -78,7 +85,9 @@ TEST(ErrorStats, OfEverySizeEqualTheDescription) {
       AddSlowly(weights, weights, &expected);
       ForEachIsa([&] {
         ErrorStats stats;
+        dispatch::AddRange(weights.data(), size, &stats);
         dispatch::AddErrorStats(weights.data(), decoded.data(), size, &stats);
+        dispatch::AddRange(weights.data(), size, &stats);
         dispatch::AddErrorStats(weights.data(), weights.data(), size, &stats);
         ExpectSameErrors(stats, expected);
         EXPECT_EQ(stats.smallest, expected.smallest);
@@ -87,6 +96,20 @@ TEST(ErrorStats, OfEverySizeEqualTheDescription) {
       ASSERT_FALSE(HasFailure()) << "kind " << kind << ", " << size << " weights";
     }
   }
+}
+
+TEST(ErrorStats, LeaveTheRangeAlone) {
+  const std::vector<float> weights(100, 1000.0f);
+  ForEachIsa([&] {
+    ErrorStats stats;
+    stats.smallest = -123, stats.largest = 456;
+    dispatch::AddErrorStats(weights.data(), weights.data(), weights.size(), &stats);
+    EXPECT_EQ(stats.smallest, -123);
+    EXPECT_EQ(stats.largest, 456);
+    dispatch::AddRange(weights.data(), weights.size(), &stats);
+    EXPECT_EQ(stats.smallest, -123);
+    EXPECT_EQ(stats.largest, 1000);
+  });
 }
 
 struct CodedCase {
