@@ -17,7 +17,7 @@ namespace quantpress::graph {
 struct LedgerFile {
   std::string path;
   uint64_t bytes = 0;
-  std::string hash;  // batch/content_hash.h
+  std::string hash;  // ir/content_hash.h
 };
 
 struct LedgerEntry {

@@ -14,7 +14,7 @@
 #include <system_error>
 #include <thread>
 
-#include "graph/batch/content_hash.h"
+#include "graph/ir/content_hash.h"
 #include "graph/version.h"
 
 namespace quantpress::graph {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "graph/batch/content_hash.h"
+#include "graph/ir/content_hash.h"
 #include "graph/export/exporter.h"
 #include "graph/import/mnn/mnn_importer.h"
 #include "graph/model_json/dump.h"

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "graph/ir/content_hash.h"
 #include "graph/passes/graph_index.h"
 #include "graph/passes/passes.h"
 
@@ -13,8 +14,10 @@ namespace {
 
 using mnn::OpType;
 
-// Larger constants are one only if they come from the same source.
-constexpr uint64_t kMaxComparedElements = 64;
+// Larger constants are one only if they come from the same source: to read them would take longer than to store them twice.
+constexpr uint64_t kMaxComparedElements = 1 << 18;
+// Content up to here is part of a key as it is, the rest as a hash.
+constexpr size_t kMaxPlainBytes = 256;
 
 // Without state or randomness, and without weights of its own.
 bool IsMergeable(OpType type) {
@@ -62,20 +65,30 @@ void Append(std::string* key, const T& value) {
   Append(key, &value, sizeof(value));
 }
 
-// Elements of a bulk as they will be written, or where they come from.
+void AppendContent(std::string* key, const void* data, size_t size) {
+  if (size <= kMaxPlainBytes) return Append(key, data, size);
+  *key += ContentHash({static_cast<const char*>(data), size});
+}
+
+// Elements of a bulk, or where they come from.
 void AppendBulk(std::string* key, const Bulk& bulk) {
   Append(key, bulk.field);
   if (const auto* bytes = std::get_if<Bytes>(&bulk.data)) {
     Append(key, bytes->size);
-    if (bytes->size <= kMaxComparedElements * sizeof(float)) return Append(key, bytes->data, bytes->size);
+    if (bytes->size <= kMaxComparedElements * sizeof(float)) return AppendContent(key, bytes->data, bytes->size);
     return Append(key, bytes->data);
   }
   const auto& source = std::get<TensorSourcePtr>(bulk.data);
   Append(key, source->count());
   if (source->count() > kMaxComparedElements) return Append(key, source.get());
+  if (IsInteger(source->type())) {  // not all are floats
+    std::vector<int64_t> values(source->count());
+    source->ReadInts(0, values);
+    return AppendContent(key, values.data(), values.size() * sizeof(int64_t));
+  }
   std::vector<float> values(source->count());
   source->ReadFloats(0, values);
-  Append(key, values.data(), values.size() * sizeof(float));
+  AppendContent(key, values.data(), values.size() * sizeof(float));
 }
 
 // Equal keys: equal results.

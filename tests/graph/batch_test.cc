@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <set>
 
-#include "graph/batch/content_hash.h"
+#include "graph/ir/content_hash.h"
 #include "graph/batch/csv.h"
 #include "graph/batch/manifest.h"
 #include "graph/batch/shard.h"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -210,6 +211,21 @@ TEST_F(PassTest, EqualOpsBecomeOne) {
   Run({MergeEqualOps});
   EXPECT_EQ(Count(OpType::UnaryOp), 1);
   EXPECT_EQ(Count(OpType::StridedSlice), 2);
+}
+
+TEST_F(PassTest, EqualConstantsBecomeOne) {
+  const Value x = Data(4);
+  const auto table = [&](int64_t last) {
+    std::vector<int64_t> indexes(1000);
+    std::iota(indexes.begin(), indexes.end(), int64_t{1} << 24);
+    indexes.back() = last;
+    return b_.Ints(std::move(indexes), {1000});
+  };
+  // Floats would not tell the last two apart.
+  const int64_t near = (int64_t{1} << 24) + 2000;
+  Finish({x, b_.Concat({table(near), table(near), table(near + 1)}, 0)});
+  Run({MergeEqualOps});
+  EXPECT_EQ(Count(OpType::Const), 2);
 }
 
 TEST_F(PassTest, EqualOutputsKeepTheirNames) {

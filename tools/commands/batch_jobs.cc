@@ -9,7 +9,7 @@
 #include <set>
 #include <system_error>
 
-#include "graph/batch/content_hash.h"
+#include "graph/ir/content_hash.h"
 #include "graph/report/report.h"
 #include "tools/commands/convert_request.h"
 

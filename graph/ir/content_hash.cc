@@ -1,4 +1,4 @@
-#include "graph/batch/content_hash.h"
+#include "graph/ir/content_hash.h"
 
 #define XXH_INLINE_ALL  // no library to link
 #include <xxhash.h>

@@ -1,6 +1,6 @@
 // A fast hash of file contents, to tell whether a file is the one that it was. It guards against change, not against forgery.
-#ifndef QUANTPRESS_GRAPH_BATCH_CONTENT_HASH_H_
-#define QUANTPRESS_GRAPH_BATCH_CONTENT_HASH_H_
+#ifndef QUANTPRESS_GRAPH_IR_CONTENT_HASH_H_
+#define QUANTPRESS_GRAPH_IR_CONTENT_HASH_H_
 
 #include <string>
 #include <string_view>
@@ -16,4 +16,4 @@ StatusOr<std::string> FileHash(const std::string& path);
 
 }  // namespace quantpress::graph
 
-#endif  // QUANTPRESS_GRAPH_BATCH_CONTENT_HASH_H_
+#endif  // QUANTPRESS_GRAPH_IR_CONTENT_HASH_H_
