@@ -17,8 +17,9 @@
 namespace quantpress::dispatch {
 namespace {
 
-// Weights whose index bytes are made before they are packed: 8 KB of floats, and as many decoded ones, stay in the first-level cache.
-constexpr size_t kTileWeights = 2 * 1024;
+// Weights whose index bytes are made before they are packed: 16 KB of floats and 4 KB of indexes stay in the first-level cache, and what is done
+// once for each tile is not felt.
+constexpr size_t kTileWeights = 4 * 1024;
 // HQQ collects unfinished groups over more of them.
 constexpr size_t kHqqTileWeights = 64 * 1024;
 constexpr size_t kHqqMinGroups = 64;
