@@ -13,7 +13,9 @@ class Model:
     def __init__(self, path, memory, layout):
         # The wheel takes the memory mode as a number only; a word is ignored without a message.
         config = {"backend": "CPU", "numThread": 1, "precision": "high", "memory": {"normal": 0, "low": 2}[memory]}
-        self.module = nn.load_module_from_file(path, [], [], runtime_manager=nn.create_runtime_manager((config,)))
+        # The module does not keep it alive, and then reads a configuration that is gone.
+        self.manager = nn.create_runtime_manager((config,))
+        self.module = nn.load_module_from_file(path, [], [], runtime_manager=self.manager)
         info = self.module.get_info()
         self.inputs = list(zip(info["inputNames"], info["inputs"]))
         self.outputs = info["outputNames"]
