@@ -75,10 +75,10 @@ text("opt", "OPTForCausalLM", "OPTConfig", ["logits"], vocab_size=99, hidden_siz
 text("bloom", "BloomForCausalLM", "BloomConfig", ["logits"], vocab_size=99, hidden_size=32, n_layer=2, n_head=4)
 
 
-def pair(name, model_class, config_class, **config):
+def pair(name, model_class, config_class, exporters=TORCH, **config):
     """An encoder and a decoder."""
 
-    @case(f"transformers/{name}", "language", TORCH)
+    @case(f"transformers/{name}", "language", exporters)
     def make():
         import transformers
 
@@ -118,8 +118,8 @@ def wav2vec2():
     return Example(wrap(Wav2Vec2ForCTC(config), ["logits"], ["input_values"]), {"input_values": torch.randn(1, 800)}, ["logits"])
 
 
-def vision(name, model_class, config_class, outputs, size=64, **config):
-    @case(f"transformers/{name}", "vision", TORCH)
+def vision(name, model_class, config_class, outputs, size=64, exporters=TORCH, **config):
+    @case(f"transformers/{name}", "vision", exporters)
     def make():
         import torch
         import transformers
