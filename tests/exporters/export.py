@@ -66,6 +66,42 @@ def fused(example, path):
     onnxruntime.InferenceSession(str(plain), options, providers=["CPUExecutionProvider"])
 
 
+def half(example, path):
+    """All weights as half floats."""
+    import torch
+
+    def cast(array):
+        return array.half() if isinstance(array, torch.Tensor) and array.is_floating_point() else array
+
+    example.model.half()
+    example.inputs = {name: cast(array) for name, array in example.inputs.items()}
+    torch_old(example, path)
+
+
+def eight_bits(example, path):
+    """What onnxruntime's quantizer makes of it without an example: products of integers, with scales that a run computes."""
+    import onnxruntime.quantization as quantization
+
+    plain = pathlib.Path(path).with_name("plain.onnx")
+    torch_old(example, str(plain))
+    quantization.quantize_dynamic(str(plain), path, weight_type=quantization.QuantType.QInt8, reduce_range=True)
+
+
+def eight_bits_by_example(example, path):
+    """The same with an example: QuantizeLinear and DequantizeLinear around every operator."""
+    import onnxruntime.quantization as quantization
+
+    class Feeds(quantization.CalibrationDataReader):
+        left = [{name: np.asarray(array) for name, array in example.inputs.items()}]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    plain = pathlib.Path(path).with_name("plain.onnx")
+    torch_old(example, str(plain))
+    quantization.quantize_static(str(plain), path, Feeds(), quant_format=quantization.QuantFormat.QDQ, per_channel=True)
+
+
 def tf2onnx_keras(example, path):
     import tensorflow as tf
     import tf2onnx
@@ -95,6 +131,9 @@ EXPORTERS = {
     "torch-new": torch_new,
     "torch-dyn": torch_dynamic,
     "torch-ort": fused,
+    "torch-half": half,
+    "ort-dynamic": eight_bits,
+    "ort-static": eight_bits_by_example,
     "tf2onnx": tf2onnx_keras,
     "keras": keras_export,
     "skl2onnx": skl2onnx_export,
@@ -106,13 +145,13 @@ def export(case, exporter, folder):
     import onnx
 
     warnings.filterwarnings("ignore")
-    if exporter.startswith("torch"):
+    if exporter.startswith(("torch", "ort")):
         import torch
 
         torch.manual_seed(1)
         torch.set_num_threads(1)
     example = case.make()
-    if exporter.startswith("torch"):
+    if exporter.startswith(("torch", "ort")):
         example.model.eval()
         randomize(example.model)
     path = folder / "model.onnx"
@@ -123,7 +162,7 @@ def export(case, exporter, folder):
     names = [port.name for port in ports.input if port.name not in weights]
     arrays = [np.asarray(array) for array in example.inputs.values()]
     # An argument that the model does not use is no input of the file.
-    if exporter.startswith("torch"):
+    if exporter.startswith(("torch", "ort")):
         feeds = {name: array for name, array in zip(example.inputs, arrays) if name in names}
     else:
         feeds = dict(zip(names, arrays, strict=True))

@@ -23,7 +23,7 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from cases import load_all  # noqa: E402
+from cases import ROUNDED, load_all  # noqa: E402
 from compare import detections, difference  # noqa: E402
 from export import clients, export  # noqa: E402
 
@@ -79,7 +79,7 @@ def runtime_array(array):
     return array if array.dtype in (np.int8, np.uint8) else array.astype(np.int32)
 
 
-def outcome(convert, source, folder, case):
+def outcome(convert, source, folder, case, tolerance):
     """-> ('ok' | 'wrong' | 'refused', remark)"""
     target = folder / "model.mnn"
     target.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def outcome(convert, source, folder, case):
     try:
         values = clients.run_mnn(target, feeds)
         compare = detections if case.family == "detector" else difference
-        remark = compare(values, dict(np.load(folder / "expected.npz")), case.tolerance)
+        remark = compare(values, dict(np.load(folder / "expected.npz")), tolerance)
     except Exception as error:  # the runtime refused or crashed
         return "wrong", str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     return ("wrong", remark) if remark else ("ok", "")
@@ -104,6 +104,16 @@ def preload():
     for name in ("onnx", "onnxruntime", "torch", "torchvision", "transformers", "onnxscript"):
         with contextlib.suppress(ImportError):
             __import__(name)
+
+
+def print_groups(rows, converters):
+    """One line per package (what stands before the slash): models, files, and how many of them are right."""
+    print(f"\n{'group':14} {'models':>7} {'files':>6} " + " ".join(f"{name:>10}" for name in converters))
+    for group in dict.fromkeys(name.split("/")[0] for name, _ in rows):
+        mine = [(name, right) for name, right in rows if name.split("/")[0] == group]
+        counts = [sum(word in right for _, right in mine) for word in converters]
+        print(f"{group:14} {len({name for name, _ in mine}):7} {len(mine):6} " + " ".join(f"{count:10}" for count in counts))
+    print()
 
 
 def main():
@@ -120,9 +130,9 @@ def main():
         return 0
     preload()
     converters = {"quantpress": clients.convert} | ({} if options.no_stock else {"stock": clients.stock_convert})
-    right = dict.fromkeys(converters, 0)
-    compared, unexported = 0, []
-    print(f"{'model':40} {'exporter':10} " + "".join(f"{name:12}" for name in converters) + "remark", flush=True)
+    rows, unexported = [], []  # (name of the case, converters that are right)
+    begin = time.monotonic()
+    print(f"{'model':40} {'exporter':12} " + "".join(f"{name:12}" for name in converters) + "remark", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         for case, exporter in chosen:
             folder = (options.keep or pathlib.Path(scratch)) / f"{case.name}-{exporter}"
@@ -130,19 +140,21 @@ def main():
             failure = exported(case, exporter, folder)
             if failure is not None:
                 unexported.append((case.name, exporter))
-                print(f"{case.name:40} {exporter:10} " + "".join(f"{'-':12}" for _ in converters) + f"not exported: {failure[:150]}", flush=True)
+                words = "".join(f"{'-':12}" for _ in converters)
+                print(f"{case.name:40} {exporter:12} {words}not exported: {failure[:150]}", flush=True)
             else:
-                results = {name: outcome(c, folder / "model.onnx", folder, case) for name, c in converters.items()}
-                compared += 1
-                for name, (word, _) in results.items():
-                    right[name] += word == "ok"
+                tolerance = max(case.tolerance, ROUNDED.get(exporter, 0))
+                results = {name: outcome(c, folder / "model.onnx", folder, case, tolerance) for name, c in converters.items()}
+                rows.append((case.name, [name for name, (word, _) in results.items() if word == "ok"]))
                 remark = results["quantpress"][1] or f"{time.monotonic() - start:.0f} s"
-                print(f"{case.name:40} {exporter:10} " + "".join(f"{word:12}" for word, _ in results.values()) + remark[:300], flush=True)
+                print(f"{case.name:40} {exporter:12} " + "".join(f"{word:12}" for word, _ in results.values()) + remark[:300], flush=True)
             if options.keep is None:
                 shutil.rmtree(folder, ignore_errors=True)
+    print_groups(rows, converters)
+    compared, right = len(rows), {name: sum(name in good for _, good in rows) for name in converters}
     for name, count in right.items():
         print(f"{name}: {count} of {compared} right ({count / max(compared, 1):.1%})")
-    print(f"not exported: {len(unexported)}")
+    print(f"not exported: {len(unexported)}; {(time.monotonic() - begin) / 60:.0f} minutes")
     good = compared > 0 and right["quantpress"] >= WANTED * compared
     if options.only == "*" and options.exporter is None:  # a part of the cases may be easy for both
         good = good and right["quantpress"] > right.get("stock", -1)

@@ -1,6 +1,7 @@
 """Models of the transformers package with small configurations."""
 
 from cases import FUSED, STATIC, TORCH, Example, case
+
 SMALL = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, vocab_size=99)
 
 
@@ -26,10 +27,10 @@ def tokens(length=12, batch=2):
     return torch.randint(1, 90, (batch, length))
 
 
-def text(name, model_class, config_class, outputs, mask=True, batch=2, tweak=None, **config):
+def text(name, model_class, config_class, outputs, mask=True, batch=2, tweak=None, exporters=FUSED, **config):
     """A model of tokens, and a mask that hides the last two of the second sequence."""
 
-    @case(f"transformers/{name}", "language", FUSED)
+    @case(f"transformers/{name}", "language", exporters)
     def make():
         import torch
         import transformers
@@ -50,7 +51,7 @@ def text(name, model_class, config_class, outputs, mask=True, batch=2, tweak=Non
 
 ENCODER = dict(SMALL, max_position_embeddings=64)
 text("bert", "BertModel", "BertConfig", ["last_hidden_state", "pooler_output"], **ENCODER)
-text("bert_classifier", "BertForSequenceClassification", "BertConfig", ["logits"], **ENCODER)
+text("bert_classifier", "BertForSequenceClassification", "BertConfig", ["logits"], exporters=(*FUSED, "ort-dynamic"), **ENCODER)
 text("roberta", "RobertaForMaskedLM", "RobertaConfig", ["logits"], **ENCODER)
 text("electra", "ElectraModel", "ElectraConfig", ["last_hidden_state"], embedding_size=16, **ENCODER)
 text("albert", "AlbertModel", "AlbertConfig", ["last_hidden_state"], embedding_size=16, **ENCODER)
@@ -74,10 +75,10 @@ text("opt", "OPTForCausalLM", "OPTConfig", ["logits"], vocab_size=99, hidden_siz
 text("bloom", "BloomForCausalLM", "BloomConfig", ["logits"], vocab_size=99, hidden_size=32, n_layer=2, n_head=4)
 
 
-def pair(name, model_class, config_class, **config):
+def pair(name, model_class, config_class, exporters=TORCH, **config):
     """An encoder and a decoder."""
 
-    @case(f"transformers/{name}", "language", TORCH)
+    @case(f"transformers/{name}", "language", exporters)
     def make():
         import transformers
 
@@ -117,8 +118,8 @@ def wav2vec2():
     return Example(wrap(Wav2Vec2ForCTC(config), ["logits"], ["input_values"]), {"input_values": torch.randn(1, 800)}, ["logits"])
 
 
-def vision(name, model_class, config_class, outputs, size=64, **config):
-    @case(f"transformers/{name}", "vision", TORCH)
+def vision(name, model_class, config_class, outputs, size=64, exporters=TORCH, **config):
+    @case(f"transformers/{name}", "vision", exporters)
     def make():
         import torch
         import transformers
