@@ -3,8 +3,9 @@
 The process can crash or hang without harm, and nothing is left of what it did: every call finds the modules as they were imported.
 """
 
+import functools
 import importlib
-import multiprocessing
+import multiprocessing.forkserver
 import os
 import pathlib
 import tempfile
@@ -19,8 +20,22 @@ class Failed(Exception):
     """The function raised something, or its process ended or hung; the text has its output."""
 
 
+@functools.cache
+def start():
+    """Starts the process that the others are forked from. The wheel prints while it is imported: not to our output."""
+    saved, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(nothing)
+
+
 def call(module, function, *arguments, seconds, folder="."):
     """-> (what the function of that name returns, what its process printed). The module is imported there only; `folder`: where it runs."""
+    start()
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
         receiver, sender = CONTEXT.Pipe(duplex=False)
         process = CONTEXT.Process(target=serve, args=(sender, log.name, str(folder), module, function, arguments))
