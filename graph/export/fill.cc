@@ -10,8 +10,8 @@
 #include "graph/export/fill_tasks.h"
 #include "graph/export/int8_layer.h"
 #include "graph/export/layer_stats.h"
-#include "graph/ir/payload_header.h"
 #include "graph/export/source_codes.h"
+#include "graph/ir/payload_header.h"
 #include "kernels/finite.h"
 #include "kernels/half.h"
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "graph/ir/content_hash.h"
 #include "graph/export/exporter.h"
 #include "graph/import/mnn/mnn_importer.h"
+#include "graph/ir/content_hash.h"
 #include "graph/model_json/dump.h"
 #include "graph/model_json/read.h"
 #include "graph/model_json/scratch.h"

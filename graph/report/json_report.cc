@@ -1,8 +1,9 @@
+#include <fmt/format.h>
+
 #include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "fmt/format.h"
 #include "graph/report/writers.h"
 
 namespace quantpress::graph {

@@ -42,13 +42,14 @@ def call(module, function, *arguments, seconds, folder="."):
         process.start()
         sender.close()
         try:
-            answer = receiver.recv() if receiver.poll(seconds) else None
-            process.join(seconds)
+            if not receiver.poll(seconds):
+                process.kill()
+            answer = receiver.recv()
         except EOFError:
             answer = None
-            process.join()
         finally:
             receiver.close()
+            process.join(seconds)
             process.kill()
             process.join()
         output = pathlib.Path(log.name).read_text(errors="replace")
